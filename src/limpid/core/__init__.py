@@ -1,0 +1,1 @@
+"""Values every other package speaks in: images, denoisers, errors. No I/O, no torch."""

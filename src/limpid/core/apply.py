@@ -1,0 +1,172 @@
+"""Apply a denoiser to an image of any axes, dtype, range and size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from limpid.core.denoiser import Denoiser
+from limpid.core.errors import ImageError, OptionError
+from limpid.core.image import Array, FloatArray, Image, Provenance
+from limpid.core.tiling import Span, tile_spans
+
+__all__ = ["Level", "denoise_image"]
+
+#: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile
+#: (Y, X, C) that gives the level at each of its values (it may look at neighbours within the halo).
+Level = FloatArray | Callable[[FloatArray], FloatArray]
+
+#: Largest tile where no memory limit is told: beyond it, time per pixel no longer falls.
+_DEFAULT_TILE_PIXELS = 1024**2
+
+
+def denoise_image(
+    image: Image,
+    denoiser: Denoiser,
+    *,
+    level: Level,
+    strength: float = 1.0,
+    chroma_strength: float | None = None,
+    memory: int | None = None,
+    step: Provenance | None = None,
+) -> Image:
+    """Return the image without its noise: same shape, axes, dtype, range and metadata.
+
+    Integers are rounded and clipped to their dtype, floats are not clipped. Alpha is untouched. Pixels that
+    are not finite stay as they are; the denoiser sees their nearest finite neighbour instead.
+
+    Parameters
+    ----------
+    image : Image
+        Any axes; every plane is denoised by itself.
+    denoiser : Denoiser
+        What removes the noise.
+    level : array, shape (C,), or callable
+        Standard deviation of the noise as a share of the value range, see :data:`Level`.
+    strength : float
+        Scales the level, ``[0, 2]``: 0 is the identity to the bit, 1 removes what was measured.
+    chroma_strength : float, optional
+        The same for differences between the channels of an RGB image; `strength` where not given.
+    memory : int, optional
+        Bytes that one tile's work may take. Without it, tiles are about a megapixel.
+    step : Provenance, optional
+        Appended to the metadata.
+
+    Raises
+    ------
+    OptionError
+        If a strength is outside ``[0, 2]``.
+    ImageError
+        If a plane holds no finite pixel.
+    """
+    for name, value in (("strength", strength), ("chroma_strength", chroma_strength)):
+        if value is not None and not 0 <= value <= 2:
+            raise OptionError(
+                f"{name} must lie in [0, 2], got {value:g}: 0 changes nothing, 1 removes what was measured."
+            )
+    chroma = strength if chroma_strength is None or image.channels != 3 else chroma_strength
+    planes = image.planes()
+    if strength == chroma == 0:
+        return image.with_planes(planes, step=step)
+    out = np.empty_like(planes)
+    low, span = np.float32(image.value_range[0]), np.float32(image.span)
+    tile = _tile_side(denoiser, planes.shape[-1], memory)
+    caps = denoiser.capabilities
+    for plane, target in zip(planes, out, strict=True):
+        bad = _not_finite(plane, image)
+        source = plane if bad is None else _filled(plane, bad)
+        for rows, columns in _tiles(plane.shape, tile, caps.halo_px, caps.align_px):
+            unit = source[rows.start : rows.stop, columns.start : columns.stop].astype(np.float32)
+            unit = (unit - low) / span
+            clean = _at_strengths(denoiser, unit, level, strength, chroma)
+            kept = clean[rows.keep_start - rows.start :, columns.keep_start - columns.start :]
+            kept = kept[: rows.keep_stop - rows.keep_start, : columns.keep_stop - columns.keep_start]
+            _store(kept * span + low, target[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop])
+        if bad is not None:
+            target[bad] = plane[bad]
+    return image.with_planes(out, step=step)
+
+
+def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:
+    """Denoise one tile; where the strengths differ, luma (the channels' mean) comes from one run, chroma from another."""
+    told = level(unit) if callable(level) else level
+    clean = _at_strength(denoiser, unit, told * np.float32(strength))
+    if strength == chroma:
+        return clean
+    other = _at_strength(denoiser, unit, told * np.float32(chroma))
+    return other + (clean - other).mean(axis=-1, keepdims=True)
+
+
+def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
+    caps = denoiser.capabilities
+    if not level.any():
+        return unit
+    level = np.minimum(level, np.float32(caps.sigma_max))
+    if level.ndim > 1 and not caps.level_map:
+        level = np.sqrt(np.mean(np.square(level), axis=(0, 1)))
+    if unit.shape[-1] in caps.channels:
+        return denoiser.denoise_plane(unit, np.broadcast_to(level, (*level.shape[:-1], unit.shape[-1])))
+    single = [_at_strength(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
+    return np.concatenate(single, axis=-1)
+
+
+def _store(values: FloatArray, target: Array) -> None:
+    """Write floats into a target of any dtype: integers are rounded and clipped, floats are not."""
+    if target.dtype.kind == "u":
+        np.rint(values, out=values)
+        np.clip(values, 0, np.iinfo(target.dtype).max, out=values)
+    target[...] = values
+
+
+def _tile_side(denoiser: Denoiser, channels: int, memory: int | None) -> int | None:
+    """Return the side of a square tile, halo included, that fits the memory; None where there are no tiles."""
+    caps = denoiser.capabilities
+    if caps.halo_px is None:
+        return None
+    pixels = _DEFAULT_TILE_PIXELS
+    if memory is not None:
+        pixels = min(pixels, memory // (caps.bytes_per_value * channels))
+    # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
+    side = max(math.isqrt(max(pixels, 1)), 4 * caps.halo_px, 64)
+    return -(-side // caps.align_px) * caps.align_px
+
+
+def _tiles(shape: tuple[int, ...], tile: int | None, halo: int | None, align: int) -> Iterator[tuple[Span, Span]]:
+    if tile is None or halo is None:
+        yield Span(0, shape[0], 0, shape[0]), Span(0, shape[1], 0, shape[1])
+        return
+    for rows in tile_spans(shape[0], tile=tile, halo=halo, align=align):
+        for columns in tile_spans(shape[1], tile=tile, halo=halo, align=align):
+            yield rows, columns
+
+
+def _not_finite(plane: Array, image: Image) -> Array | None:
+    if plane.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(plane)
+    if not bad.any():
+        return None
+    if bad.all():
+        where = f"{image.source}: " if image.source else ""
+        raise ImageError(
+            f"{where}a plane holds no finite pixel (all NaN or infinite); there is nothing to denoise.",
+            source=image.source,
+        )
+    return bad
+
+
+def _filled(plane: Array, bad: Array) -> Array:
+    """Return a copy whose bad values are those of the nearest good pixel of the same channel."""
+    from scipy import ndimage  # slow to import, rarely needed
+
+    filled = plane.copy()
+    for c in range(plane.shape[-1]):
+        holes = bad[..., c]
+        if holes.all():
+            filled[..., c] = np.float32(np.median(plane[~bad]))
+        elif holes.any():
+            nearest = ndimage.distance_transform_edt(holes, return_distances=False, return_indices=True)
+            filled[..., c] = plane[..., c][tuple(nearest)]
+    return filled

@@ -1,0 +1,80 @@
+"""What a denoiser is, and how one is applied to an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from limpid.core.image import FloatArray
+
+__all__ = ["Capabilities", "Denoiser"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a denoiser can be asked for.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channel counts taken together. An image with any other count is denoised channel by channel, so 1 is
+        always among them.
+    level_map : bool
+        Whether a level per pixel is used as such; otherwise its root mean square is.
+    sigma_max : float
+        Largest level the denoiser was made for, as a share of the value range.
+    halo_px : int or None
+        Pixels around a tile that it must see for its inside to be what the whole image gives, a multiple of
+        `align_px`; None where only the whole plane will do.
+    align_px : int
+        Tiles must begin at multiples of this.
+    bytes_per_value : int
+        Working memory for each value of a tile.
+    """
+
+    channels: tuple[int, ...]
+    level_map: bool
+    sigma_max: float = float("inf")
+    halo_px: int | None = None
+    align_px: int = 1
+    bytes_per_value: int = 32
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Anything that removes noise of a known level from one plane."""
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can be asked for."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides its output besides the pixels (name, version, hash), for provenance and resume."""
+        ...
+
+    def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the denoised plane.
+
+        Parameters
+        ----------
+        noisy : float32 array, shape (Y, X, C)
+            Finite, scaled so that the value range is ``[0, 1]``; noise may leave it. C is one of
+            ``capabilities.channels``. Not to be changed.
+        level : float32 array, shape (C,) or (Y, X, C)
+            Standard deviation of the noise in the same units, per channel or per pixel; per pixel only where
+            ``capabilities.level_map`` is true.
+
+        Returns
+        -------
+        float32 array, shape (Y, X, C)
+            Not clipped.
+        """
+        ...

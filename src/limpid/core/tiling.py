@@ -1,0 +1,58 @@
+"""Geometry of tiles: which pixels a tile reads and which it is trusted to write. No pixels here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["Span", "tile_spans"]
+
+
+class Span(NamedTuple):
+    """One tile along one axis: it reads ``[start, stop)`` and writes ``[keep_start, keep_stop)``."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Span]:
+    """Cover ``[0, length)`` with tiles that see `halo` pixels beyond what they write.
+
+    Every span starts at a multiple of `align`; all are `tile` long, but for the last, which may lack up to
+    ``align - 1`` pixels (padding it to a multiple of `align` makes all equal).
+
+    Parameters
+    ----------
+    length : int
+        Axis length in pixels, ``>= 1``. An axis of at most `tile` pixels yields one span.
+    tile : int
+        Pixels a tile reads, a multiple of `align`, ``> 2 * halo``.
+    halo : int
+        Pixels next to an inner border whose values are not trusted, a multiple of `align`.
+    align : int
+        Grid that a network's downsampling imposes.
+
+    Raises
+    ------
+    ValueError
+        If the numbers leave no room to advance or are off the grid.
+    """
+    if length < 1 or align < 1 or halo < 0:
+        raise ValueError(f"length and align must be >= 1 and halo >= 0, got {length}, {align}, {halo}")
+    if tile % align or halo % align or tile <= 2 * halo:
+        raise ValueError(f"tile {tile} and halo {halo} must be multiples of {align}, and tile > 2 * halo")
+    if length <= tile:
+        yield Span(0, length, 0, length)
+        return
+    last_start = -(-(length - tile) // align) * align
+    start, written = 0, 0
+    while True:
+        stop = min(start + tile, length)
+        keep_stop = length if start >= last_start else stop - halo
+        yield Span(start, stop, written, keep_stop)
+        if start >= last_start:
+            return
+        written = keep_stop
+        start = min(start + tile - 2 * halo, last_start)

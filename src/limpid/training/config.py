@@ -1,0 +1,163 @@
+"""The configuration of a training run: frozen values, read once, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from limpid.core.errors import ConfigError
+
+_T = TypeVar("_T")
+
+__all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Name in the architecture registry and the parameters handed to it."""
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where clean pictures come from and how patches are cut from them.
+
+    Attributes
+    ----------
+    pool : str
+        Registry name of a data set, or a folder of clean images.
+    channels : int
+        1 (luma, ITU-R BT.601) or 3 (RGB).
+    validation_share : float
+        Share of the pictures held out, chosen by a hash of their names.
+    reductions : tuple of float
+        Probabilities of reducing a picture by 1, 2, 3, ... (box average) before a patch is cut:
+        a reduced photograph is sharper and cleaner per pixel.
+    """
+
+    pool: str
+    channels: int
+    validation_share: float = 0.05
+    reductions: tuple[float, ...] = (0.5, 0.35, 0.15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Noise added to clean patches, and what the network is told about it. Sigma is on the 0-255 scale.
+
+    Attributes
+    ----------
+    sigma_max : float
+        Sigma is uniform in ``[0, sigma_max]``.
+    zero_share : float
+        Share of patches with no noise at all.
+    poisson_share : float
+        Share of patches with Poisson-Gaussian noise and a per-pixel level map.
+    per_channel_share : float
+        Share of patches whose channels have different levels (colour only).
+    level_error : float
+        Relative standard deviation of the level told about the true one.
+    """
+
+    sigma_max: float = 55.0
+    zero_share: float = 0.05
+    poisson_share: float = 0.2
+    per_channel_share: float = 0.0
+    level_error: float = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser:
+    """AdamW with linear warm-up and cosine decay to zero; gradients clipped by global norm."""
+
+    learning_rate: float = 1e-3
+    warmup_steps: int = 500
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Patch size, batch size and loss until `until`, a share of all steps in ``(0, 1]``."""
+
+    until: float
+    patch_px: int
+    batch: int
+    loss: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides the weights of a run, together with the data and the code."""
+
+    name: str
+    seed: int
+    steps: int
+    architecture: Architecture
+    data: Data
+    noise: Noise
+    optimiser: Optimiser
+    stages: tuple[Stage, ...]
+    start_from: str | None = None
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a recipe.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown or missing, or a value has the wrong type.
+        """
+        with path.open("rb") as file:
+            return _parse(cls, tomllib.load(file), where=path.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def stage_at(self, step: int) -> Stage:
+        """Return the stage that step (0-based) belongs to."""
+        return next(s for s in self.stages if step < s.until * self.steps or s is self.stages[-1])
+
+
+def _parse(cls: type[_T], raw: Mapping[str, Any], *, where: str) -> _T:
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in raw:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}."
+            raise ConfigError(f"unknown key {key!r} in {where}; {hint}")
+    missing = [n for n, f in fields.items() if n not in raw and f.default is f.default_factory is dataclasses.MISSING]
+    if missing:
+        raise ConfigError(
+            f"{where} lacks {', '.join(map(repr, missing))}; add {'it' if len(missing) == 1 else 'them'}."
+        )
+    return cls(**{key: _value(hints[key], value, where=f"{where}: {key}") for key, value in raw.items()})
+
+
+def _value(kind: Any, value: Any, *, where: str) -> Any:
+    if isinstance(kind, types.UnionType):
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return _parse(typing.cast(type, kind), value, where=where)
+    origin = typing.get_origin(kind) or kind
+    if origin is tuple and isinstance(value, list):
+        item = typing.get_args(kind)[0]
+        return tuple(_value(item, v, where=where) for v in value)
+    if origin is float and type(value) is int:
+        return float(value)
+    if not isinstance(value, origin) or (isinstance(value, bool) and origin is not bool):
+        raise ConfigError(f"{where} must be {getattr(origin, '__name__', origin)}, got {value!r}.")
+    return value

@@ -1,0 +1,167 @@
+"""The training loop: plain PyTorch, resumable at any checkpoint, the same bytes from the same seed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from limpid.training.config import Optimiser, TrainConfig
+from limpid.training.data import Pool
+from limpid.training.degrade import add_noise
+from limpid.training.losses import LOSSES
+
+__all__ = ["Trainer", "learning_rate_at"]
+
+_log = logging.getLogger(__name__)
+
+
+def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser) -> float:
+    """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
+    warm = min(1.0, (step + 1) / max(1, optimiser.warmup_steps))
+    return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+class Trainer:
+    """One run in one folder: ``checkpoint.safetensors``, ``log.csv``.
+
+    Every random number of a step follows from the seed and the number of the step, so a resumed run draws
+    what an uninterrupted one would have drawn and no generator state is kept.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Decides everything about the run.
+    network : torch.nn.Module
+        Called as ``network(noisy, level)``; returns the residual to add.
+    pool : Pool
+        Clean pictures.
+    folder : Path
+        Where checkpoints go; a checkpoint found there is continued.
+    validate : callable
+        Maps the averaged network to named figures, logged with each checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        network: nn.Module,
+        pool: Pool,
+        folder: Path,
+        validate: Callable[[nn.Module], dict[str, float]],
+    ) -> None:
+        self.config = config
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.pool = pool
+        self.folder = folder
+        self.validate = validate
+        self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=0.0, weight_decay=config.optimiser.weight_decay, betas=(0.9, 0.99)
+        )
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._checkpoint.exists():
+            self._load()
+
+    def run(self, *, checkpoint_every: int = 2000) -> None:
+        """Train to the last step, writing a checkpoint every `checkpoint_every` steps and at the end."""
+        started, first, losses = time.monotonic(), self.step, []
+        while self.step < self.config.steps:
+            losses.append(self._train_step())
+            self.step += 1
+            if self.step % checkpoint_every == 0 or self.step == self.config.steps:
+                self._save()
+                figures = self._validate()
+                speed = (self.step - first) / (time.monotonic() - started)
+                self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
+                losses.clear()
+
+    def _train_step(self) -> float:
+        config, stage = self.config, self.config.stage_at(self.step)
+        rng = np.random.default_rng([config.seed, self.step])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        clean = torch.from_numpy(self.pool.draw(stage.batch, patch_px=stage.patch_px, rng=rng))
+        noisy, level = (
+            t.contiguous(memory_format=torch.channels_last) for t in add_noise(clean, config.noise, generator)
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser)
+        with torch.autocast("cpu", torch.bfloat16):
+            residual = self.network(noisy, level)
+        loss = LOSSES[stage.loss](noisy + residual.float(), clean)
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)
+        self.optimiser.step()
+        self._update_average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # The warm-up of the average keeps the random start out of it.
+        decay = min(self.config.optimiser.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def _validate(self) -> dict[str, float]:
+        current = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        try:
+            return self.validate(self.network)
+        finally:
+            self.network.load_state_dict(current)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    def _save(self) -> None:
+        tensors: dict[str, Tensor] = {}
+        for name, value in self.network.state_dict().items():
+            tensors[f"network.{name}"] = value
+            tensors[f"average.{name}"] = self.average[name]
+        for name, parameter in self.network.named_parameters():
+            for key in ("exp_avg", "exp_avg_sq"):
+                tensors[f"optimiser.{key}.{name}"] = self.optimiser.state[parameter][key]
+        metadata = {"step": str(self.step), "config": json.dumps(self.config.to_dict(), sort_keys=True)}
+        temporary = self._checkpoint.with_suffix(".partial")
+        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata=metadata)
+        os.replace(temporary, self._checkpoint)
+
+    def _load(self) -> None:
+        from safetensors import safe_open
+
+        tensors = load_file(self._checkpoint)
+        with safe_open(self._checkpoint, framework="pt") as file:  # type: ignore[no-untyped-call]
+            self.step = int(file.metadata()["step"])
+        self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
+        self.average = {n: tensors[f"average.{n}"] for n in self.average}
+        for name, parameter in self.network.named_parameters():
+            self.optimiser.state[parameter] = {
+                "step": torch.tensor(float(self.step)),
+                **{key: tensors[f"optimiser.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")},
+            }
+        _log.info("continuing at step %d", self.step)
+
+    def _record(self, figures: dict[str, float]) -> None:
+        path = self.folder / "log.csv"
+        row = {"step": self.step, **{k: round(v, 5) for k, v in figures.items()}}
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        _log.info("%s", "  ".join(f"{k} {v:g}" for k, v in row.items()))
