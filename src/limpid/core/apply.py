@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import ImageError, OptionError
+from limpid.core.errors import ImageError, ModelError, OptionError
 from limpid.core.image import Array, FloatArray, Image, Provenance
 from limpid.core.tiling import Span, tile_spans
 
@@ -60,6 +60,8 @@ def denoise_image(
         If a strength is outside ``[0, 2]``.
     ImageError
         If a plane holds no finite pixel.
+    ModelError
+        If the denoiser can't take the image's channels, neither together nor one by one.
     """
     for name, value in (("strength", strength), ("chroma_strength", chroma_strength)):
         if value is not None and not 0 <= value <= 2:
@@ -72,7 +74,7 @@ def denoise_image(
         return image.with_planes(planes, step=step)
     out = np.empty_like(planes)
     low, span = np.float32(image.value_range[0]), np.float32(image.span)
-    tile = _tile_side(denoiser, planes.shape[-1], memory)
+    tile = _tile_side(denoiser, memory)
     caps = denoiser.capabilities
     for plane, target in zip(planes, out, strict=True):
         bad = _not_finite(plane, image)
@@ -90,24 +92,31 @@ def denoise_image(
 
 
 def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:
-    """Denoise one tile; where the strengths differ, luma (the channels' mean) comes from one run, chroma from another."""
+    """Denoise one tile; where the strengths differ, luma and chroma come from two runs."""
     told = level(unit) if callable(level) else level
     clean = _at_strength(denoiser, unit, told * np.float32(strength))
     if strength == chroma:
         return clean
     other = _at_strength(denoiser, unit, told * np.float32(chroma))
-    return other + (clean - other).mean(axis=-1, keepdims=True)
+    # Luma is the mean of the channels, chroma what is left of them.
+    mixed: FloatArray = other + (clean - other).mean(axis=-1, keepdims=True)
+    return mixed
 
 
 def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
     caps = denoiser.capabilities
     if not level.any():
         return unit
-    level = np.minimum(level, np.float32(caps.sigma_max))
+    level = np.asarray(np.minimum(level, caps.sigma_max), dtype=np.float32)
     if level.ndim > 1 and not caps.level_map:
-        level = np.sqrt(np.mean(np.square(level), axis=(0, 1)))
+        level = np.sqrt(np.mean(np.square(level), axis=(0, 1), dtype=np.float64)).astype(np.float32)
     if unit.shape[-1] in caps.channels:
         return denoiser.denoise_plane(unit, np.broadcast_to(level, (*level.shape[:-1], unit.shape[-1])))
+    if 1 not in caps.channels:
+        takes = " or ".join(str(c) for c in caps.channels)
+        raise ModelError(
+            f"{denoiser.name!r} takes images of {takes} channels, this one has {unit.shape[-1]}; choose another model."
+        )
     single = [_at_strength(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
     return np.concatenate(single, axis=-1)
 
@@ -120,14 +129,14 @@ def _store(values: FloatArray, target: Array) -> None:
     target[...] = values
 
 
-def _tile_side(denoiser: Denoiser, channels: int, memory: int | None) -> int | None:
+def _tile_side(denoiser: Denoiser, memory: int | None) -> int | None:
     """Return the side of a square tile, halo included, that fits the memory; None where there are no tiles."""
     caps = denoiser.capabilities
     if caps.halo_px is None:
         return None
     pixels = _DEFAULT_TILE_PIXELS
     if memory is not None:
-        pixels = min(pixels, memory // (caps.bytes_per_value * channels))
+        pixels = min(pixels, memory // caps.bytes_per_pixel)
     # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
     side = max(math.isqrt(max(pixels, 1)), 4 * caps.halo_px, 64)
     return -(-side // caps.align_px) * caps.align_px

@@ -18,8 +18,8 @@ class Capabilities:
     Attributes
     ----------
     channels : tuple of int
-        Channel counts taken together. An image with any other count is denoised channel by channel, so 1 is
-        always among them.
+        Channel counts taken together. An image with any other count is denoised channel by channel where 1 is
+        among them, and refused otherwise.
     level_map : bool
         Whether a level per pixel is used as such; otherwise its root mean square is.
     sigma_max : float
@@ -29,8 +29,8 @@ class Capabilities:
         `align_px`; None where only the whole plane will do.
     align_px : int
         Tiles must begin at multiples of this.
-    bytes_per_value : int
-        Working memory for each value of a tile.
+    bytes_per_pixel : int
+        Working memory for each pixel of a tile, all its channels together.
     """
 
     channels: tuple[int, ...]
@@ -38,7 +38,7 @@ class Capabilities:
     sigma_max: float = float("inf")
     halo_px: int | None = None
     align_px: int = 1
-    bytes_per_value: int = 32
+    bytes_per_pixel: int = 64
 
 
 @runtime_checkable

@@ -169,6 +169,10 @@ class Image:
             value_range = (0.0, float(np.iinfo(values.dtype).max))
         return cls(values, axes or _guess_axes(values.shape), value_range, unit)
 
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """Return the pixels, so that ``numpy.asarray(image)`` and plotting libraries take an image as it is."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
     @property
     def channels(self) -> int:
         """Number of channels; 1 where there is no ``C`` axis."""
@@ -190,19 +194,16 @@ class Image:
         Parameters
         ----------
         planes : array, shape (N, Y, X, C)
-            As returned by :meth:`planes`. Float values become integers, where the image holds integers, by
-            rounding and clipping to the dtype.
+            As returned by :meth:`planes`, of the dtype of :attr:`values`.
         step : Provenance, optional
             Appended to the metadata.
         """
-        values = planes.reshape(self.values.shape)
-        dtype = self.values.dtype
-        if dtype.kind == "u" and values.dtype.kind == "f":
-            values = np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)
+        if planes.dtype != self.values.dtype:
+            raise self._error(f"planes of dtype {planes.dtype} can't replace values of dtype {self.values.dtype}.")
         metadata = self.metadata
         if step is not None:
             metadata = dataclasses.replace(metadata, provenance=(*metadata.provenance, step))
-        return dataclasses.replace(self, values=values.astype(dtype, copy=False), metadata=metadata)
+        return dataclasses.replace(self, values=planes.reshape(self.values.shape), metadata=metadata)
 
     def _error(self, message: str) -> ImageError:
         return ImageError(f"{self.source}: {message}" if self.source else message, source=self.source)
@@ -214,5 +215,6 @@ def _guess_axes(shape: tuple[int, ...]) -> str:
     if len(shape) == 3 and shape[-1] == 3:
         return "YXC"
     raise ImageError(
-        f"the axes of an array of shape {shape} are ambiguous; pass axes=, such as 'ZYX' for a stack or 'YXC' for channels."
+        f"the axes of an array of shape {shape} are ambiguous; pass axes=, such as 'ZYX' for a stack or 'YXC' for "
+        "channels."
     )

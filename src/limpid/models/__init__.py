@@ -1,0 +1,1 @@
+"""Networks: their architectures, their cards, and the weight files that ship."""

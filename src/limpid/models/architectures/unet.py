@@ -10,6 +10,7 @@ value range by a single division.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -75,7 +76,7 @@ class UNet(nn.Module):
             )
         self.stem = _conv(8 * channels, widths[0])
         self.encoder = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, blocks, strict=True))
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(a, b, kernel_size=2, stride=2, bias=False) for a, b in pairs)
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, kernel_size=2, stride=2, bias=False) for a, b in pairs)
         self.decoder = nn.ModuleList(_blocks(w, n) for w, n in zip(widths[:-1], decoder_blocks, strict=True))
@@ -110,4 +111,4 @@ class UNet(nn.Module):
     @property
     def size_multiple(self) -> int:
         """Height and width of the input must be multiples of this."""
-        return 2 ** len(self.encoder)
+        return 1 << len(self.encoder)

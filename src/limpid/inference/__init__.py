@@ -1,0 +1,1 @@
+"""Networks at work: runtimes, precision, and the denoiser made of them."""

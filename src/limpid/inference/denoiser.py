@@ -1,0 +1,108 @@
+"""A stored model, or a family of them, as a denoiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from limpid.core.denoiser import Capabilities
+from limpid.core.errors import OptionError
+from limpid.core.image import FloatArray
+from limpid.inference.precision import self_test
+from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
+from limpid.models.store import StoredModel
+
+__all__ = ["NetworkDenoiser"]
+
+#: Bytes per pixel of a tile: about seven feature maps of the widest scale are alive at once, float32, half resolution.
+_LIVE_MAPS: Final = 7
+
+
+class NetworkDenoiser:
+    """Run the model that fits the channels of a plane.
+
+    Parameters
+    ----------
+    name : str
+        What the user called it.
+    models : mapping from int to StoredModel
+        Models by their number of channels.
+    runtime : Runtime
+        Where they run.
+    precision : str
+        ``bf16``, ``fp32``, or ``auto``: what the self-test chose, and fp32 below the level at which the card
+        allows bf16.
+
+    Raises
+    ------
+    OptionError
+        If the precision is unknown or the runtime's device doesn't have it.
+    """
+
+    def __init__(
+        self, name: str, models: Mapping[int, StoredModel], *, runtime: Runtime, precision: str = "auto"
+    ) -> None:
+        if precision not in ("auto", *PRECISIONS):
+            raise OptionError(f"no precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}.")
+        if precision not in ("auto", *runtime.precisions):
+            raise OptionError(f"{runtime.device} has no {precision}; choose auto or {', '.join(runtime.precisions)}.")
+        self.name = name
+        self.models = models
+        self.runtime = runtime
+        self._precision = precision
+        # Compiled on first use, kept as long as the denoiser.
+        self._network = lru_cache(maxsize=None)(self._compile)
+        self._fastest = lru_cache(maxsize=None)(self._self_test)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What all models of the family can do."""
+        cards = [model.card for model in self.models.values()]
+        widest = max(max(card.parameters.get("widths", [64])) for card in cards)
+        return Capabilities(
+            channels=tuple(sorted(self.models)),
+            level_map=True,
+            sigma_max=min(card.sigma_max for card in cards),
+            halo_px=max(card.halo_px for card in cards),
+            align_px=max(card.size_multiple for card in cards),
+            bytes_per_pixel=_LIVE_MAPS * widest,
+        )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name and weight hashes: what decides the output, up to rounding."""
+        return {"model": self.name, "sha256": [self.models[c].card.sha256 for c in sorted(self.models)]}
+
+    def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
+        height, width, channels = noisy.shape
+        precision = self._precision_for(channels, float(level.min()))
+        multiple = self.models[channels].card.size_multiple
+        pad = (-height % multiple, -width % multiple)
+        told = np.broadcast_to(level, noisy.shape)
+        residual = self._network(channels, precision)(_to_nchw(noisy, pad), _to_nchw(told, pad))
+        clean: FloatArray = noisy + residual[0, :, :height, :width].transpose(1, 2, 0)
+        return clean
+
+    def _precision_for(self, channels: int, level_min: float) -> Precision:
+        if self._precision != "auto":
+            return self._precision  # type: ignore[return-value]  # checked in __init__
+        if level_min < self.models[channels].card.bf16_sigma_min:
+            return "fp32"
+        return self._fastest(channels)
+
+    def _self_test(self, channels: int) -> Precision:
+        return self_test(self.runtime, self.models[channels]).precision
+
+    def _compile(self, channels: int, precision: Precision) -> Network:
+        return self.runtime.compile(self.models[channels], precision=precision)
+
+
+def _to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
+    """Return (Y, X, C) as contiguous (1, C, Y, X), mirrored at the bottom and right by `pad` pixels."""
+    if any(pad):
+        plane = np.pad(plane, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="symmetric")
+    return np.ascontiguousarray(plane.transpose(2, 0, 1)[None], dtype=np.float32)

@@ -1,0 +1,106 @@
+"""Which arithmetic a model may use on this machine: measured once, remembered in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+
+from limpid.core.cache import cache_folder
+from limpid.core.image import FloatArray
+from limpid.inference.runtimes import Network, Precision, Runtime
+from limpid.models.store import StoredModel
+
+__all__ = ["SelfTest", "self_test"]
+
+_log = logging.getLogger(__name__)
+
+#: Side of the test picture in pixels: long enough for the timing to mean something, short enough to go unnoticed.
+_SIDE: Final = 256
+
+#: bf16 must be this much faster to be worth its error.
+_SPEEDUP_MIN: Final = 1.2
+
+#: Largest root-mean-square difference to fp32, as a share of the noise level. What a good network leaves behind is
+#: at least a tenth of the noise even at low levels, and errors add in squares: this costs under 0.02 dB.
+_ERROR_MAX: Final = 0.05
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What was measured for one model on one device.
+
+    Attributes
+    ----------
+    precision : str
+        Fastest arithmetic that passed.
+    speedup : float or None
+        How much faster bf16 was than fp32; None where the device has no bf16.
+    error : float or None
+        Root-mean-square difference of the two, as a share of the noise level.
+    device : str
+        Where.
+    """
+
+    precision: Precision
+    speedup: float | None
+    error: float | None
+    device: str
+
+
+def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
+    """Return the arithmetic to use, from the cache or, the first time, by running the model.
+
+    The test picture has the smallest level at which the card allows bf16. Without a writable cache folder the
+    test is repeated in each process.
+    """
+    key = hashlib.sha256(f"{runtime.name} {runtime.device} {model.card.sha256}".encode()).hexdigest()[:16]
+    path = cache_folder("self-test") / f"{key}.json"
+    try:
+        return SelfTest(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        result = _measure(runtime, model)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{id(result)}.partial")
+        partial.write_text(json.dumps(asdict(result)), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        _log.info("the self-test could not be remembered in %s: %s", path, error)
+    return result
+
+
+def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
+    if "bf16" not in runtime.precisions:
+        return SelfTest("fp32", None, None, runtime.device)
+    sigma = model.card.bf16_sigma_min
+    noisy, level = _picture(model.card.channels, sigma)
+    (exact, slow), (rough, fast) = (_run(runtime.compile(model, precision=p), noisy, level) for p in ("fp32", "bf16"))
+    error = float(np.sqrt(np.mean(np.square(exact - rough, dtype=np.float64)))) / sigma
+    passed = slow >= _SPEEDUP_MIN * fast and error <= _ERROR_MAX
+    return SelfTest("bf16" if passed else "fp32", round(slow / fast, 2), round(error, 4), runtime.device)
+
+
+def _picture(channels: int, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return a made picture of ramps, edges and texture with noise of `sigma`, and its level."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:_SIDE, :_SIDE] / _SIDE
+    clean = 0.5 + 0.2 * (x + y - 1) + 0.15 * np.sign(np.sin(12 * x) * np.cos(9 * y)) + 0.1 * np.sin(90 * x * y)
+    noisy = clean + sigma * rng.standard_normal((1, channels, _SIDE, _SIDE))
+    return noisy.astype(np.float32), np.full(noisy.shape, sigma, np.float32)
+
+
+def _run(network: Network, noisy: FloatArray, level: FloatArray) -> tuple[FloatArray, float]:
+    """Return the output and the best of three times in seconds, after one run to warm up."""
+    output = network(noisy, level)
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        network(noisy, level)
+        seconds.append(time.perf_counter() - started)
+    return output, min(seconds)

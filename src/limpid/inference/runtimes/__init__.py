@@ -1,0 +1,84 @@
+"""Ways to run a stored model. Nothing is imported until one is chosen."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Final, Literal, Protocol
+
+from limpid.core.errors import MissingExtraError, OptionError
+from limpid.core.image import FloatArray
+from limpid.models.store import StoredModel
+
+__all__ = ["PRECISIONS", "RUNTIMES", "Network", "Precision", "Runtime", "load_runtime"]
+
+Precision = Literal["bf16", "fp32"]
+
+PRECISIONS: Final[tuple[Precision, ...]] = ("bf16", "fp32")
+
+
+class Network(Protocol):
+    """A compiled model: residual from noisy image and level, all float32 of shape (1, C, H, W)."""
+
+    def __call__(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the residual to add to `noisy`. Calls from several threads take turns."""
+        ...
+
+
+class Runtime(Protocol):
+    """Compiles stored models for one device."""
+
+    @property
+    def name(self) -> str:
+        """Name in :data:`RUNTIMES`."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on, and in which version, in words; results may differ between two of them."""
+        ...
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Arithmetic that the device does in hardware."""
+        ...
+
+    def compile(self, model: StoredModel, *, precision: Precision) -> Network:
+        """Return the model, ready to run."""
+        ...
+
+
+#: Name -> ("module:class", extra that installs what it needs, package to name if it is missing).
+RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "openvino": ("limpid.inference.runtimes.openvino:OpenVINORuntime", "all", "openvino"),
+    "torch": ("limpid.inference.runtimes.torch:TorchRuntime", "train", "torch"),
+}
+
+
+def load_runtime(name: str = "auto", *, threads: int | None = None) -> Runtime:
+    """Return a runtime by name.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`RUNTIMES`, or ``auto``: OpenVINO, which is in the base installation.
+    threads : int, optional
+        CPU threads; all cores where not given.
+
+    Raises
+    ------
+    OptionError
+        If there is no such runtime.
+    MissingExtraError
+        If what it needs is not installed.
+    """
+    name = "openvino" if name == "auto" else name
+    if name not in RUNTIMES:
+        raise OptionError(f"no runtime {name!r}; choose one of: auto, {', '.join(RUNTIMES)}.")
+    target, extra, package = RUNTIMES[name]
+    module, _, attribute = target.partition(":")
+    try:
+        runtime: Runtime = getattr(importlib.import_module(module), attribute)(threads=threads)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(package, extra=extra, purpose=f"the runtime {name!r}") from error
+    return runtime

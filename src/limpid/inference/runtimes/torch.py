@@ -1,0 +1,63 @@
+"""PyTorch: for GPUs, and as the reference that other runtimes are compared with."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+
+from limpid.core.image import FloatArray
+from limpid.inference.runtimes import Network, Precision
+from limpid.models.checkpoint import load_network
+from limpid.models.store import StoredModel
+
+__all__ = ["TorchRuntime"]
+
+
+class TorchRuntime:
+    """Runs models on a CUDA device where there is one, else on the CPU.
+
+    Parameters
+    ----------
+    threads : int, optional
+        CPU threads of this process' torch, all cores where not given.
+    """
+
+    name = "torch"
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    @property
+    def device(self) -> str:
+        """The device's name and torch's version."""
+        cuda = self._device.type == "cuda"
+        return f"{torch.cuda.get_device_name() if cuda else 'cpu'}, torch {torch.__version__}"
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """bf16 where the device multiplies it in hardware."""
+        if self._device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported()
+        else:
+            fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return ("bf16", "fp32") if fast else ("fp32",)
+
+    def compile(self, model: StoredModel, *, precision: Precision) -> Network:
+        """Return the model, ready to run."""
+        network = load_network(model).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lock = threading.Lock()
+
+        def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
+            inputs = [torch.from_numpy(a).to(self._device, memory_format=torch.channels_last) for a in (noisy, level)]
+            with (
+                lock,
+                torch.inference_mode(),
+                torch.autocast(self._device.type, torch.bfloat16, enabled=precision == "bf16"),
+            ):
+                return np.asarray(network(*inputs).float().cpu().numpy())
+
+        return run

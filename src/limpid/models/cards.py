@@ -1,0 +1,100 @@
+"""The card of a model: what it is, what it was made for, and what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from limpid.core.errors import ModelError
+
+__all__ = ["CARD_VERSION", "ModelCard"]
+
+#: Raised when a reader of older cards could misread a newer one.
+CARD_VERSION: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What is known about one weight file.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``fast-gray``.
+    architecture : str
+        Name in the architecture registry.
+    parameters : mapping
+        What the architecture is built with.
+    channels : int
+        Channels of the images it takes.
+    weights : int
+        Number of trained numbers.
+    kmac_per_pixel : float
+        Multiply-accumulates per pixel, in thousands.
+    sigma_max : float
+        Largest noise level it was trained on, as a share of the value range.
+    bf16_sigma_min : float
+        Smallest level, as a share of the value range, at which bf16 arithmetic is harmless.
+    halo_px : int
+        Measured reach of a pixel's influence: beyond it a change moves the result by less than 1/2000 of the
+        value range.
+    size_multiple : int
+        Height and width of what the network is fed are multiples of this.
+    noise, data, recipe, licence : str
+        What it was trained for, on what and how, and the licence of the weights.
+    metrics : mapping
+        Measured figures by name, with their protocol under ``protocol``.
+    sha256 : str
+        Of the weight file.
+    version : int
+        Of this card's format.
+    """
+
+    name: str
+    architecture: str
+    parameters: Mapping[str, Any]
+    channels: int
+    weights: int
+    kmac_per_pixel: float
+    sigma_max: float
+    bf16_sigma_min: float
+    halo_px: int
+    size_multiple: int
+    noise: str
+    data: str
+    recipe: str
+    licence: str
+    metrics: Mapping[str, Any]
+    sha256: str
+    version: int = CARD_VERSION
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> Self:
+        """Parse a card.
+
+        Raises
+        ------
+        ModelError
+            If the text is no card, or one of a later version.
+        """
+        try:
+            raw = json.loads(text)
+            version = raw.get("version")
+        except (ValueError, AttributeError) as error:
+            raise ModelError(f"{source} is not a model card: {error}", source=source) from error
+        if not isinstance(version, int) or version > CARD_VERSION:
+            raise ModelError(
+                f"{source} is a card of version {version}; this limpid reads up to {CARD_VERSION}: upgrade it.",
+                source=source,
+            )
+        try:
+            return cls(**raw)
+        except TypeError as error:
+            raise ModelError(f"{source} is not a complete model card: {error}", source=source) from error
+
+    def to_json(self) -> str:
+        """Return the card as indented JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,166 @@
+"""Between torch modules and model folders (needs torch and onnx)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from limpid.core.errors import ModelError
+from limpid.models.cards import ModelCard
+from limpid.models.registry import build_network
+from limpid.models.store import CARD_FILE, NETWORK_FILE, StoredModel
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import nn
+
+__all__ = ["count_macs", "load_network", "save_model", "to_onnx"]
+
+_OPSET = 20
+
+#: Suffix of the fp16 copy of a weight in the file.
+_HALF = ".fp16"
+
+
+def save_model(network: nn.Module, card: ModelCard, folder: Path) -> StoredModel:
+    """Write a model folder: the network as ONNX with fp16 weights, and its card.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Called as ``network(noisy, level)``.
+    card : ModelCard
+        Its ``sha256`` is replaced by that of the file written.
+    folder : Path
+        Created where it does not exist; files in it are replaced one by one, each atomically.
+    """
+    content = to_onnx(network, channels=card.channels, size_multiple=card.size_multiple)
+    card = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in ((NETWORK_FILE, content), (CARD_FILE, card.to_json().encode())):
+        partial = folder / f"{name}.partial"
+        partial.write_bytes(data)
+        partial.replace(folder / name)
+    return StoredModel(folder, card)
+
+
+def load_network(model: StoredModel) -> nn.Module:
+    """Return the network of a stored model as a torch module, in evaluation mode.
+
+    Raises
+    ------
+    ModelError
+        If the file's tensors are not those of the architecture its card names.
+    """
+    import onnx
+    import torch
+    from onnx import numpy_helper
+
+    network = build_network(model.card.architecture, model.card.parameters)
+    graph = onnx.load_model_from_string(model.network).graph
+    stored = {t.name.removesuffix(_HALF): numpy_helper.to_array(t) for t in graph.initializer}
+    try:
+        state = {n: torch.from_numpy(stored[n].astype(np.float32)) for n in network.state_dict()}
+        network.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{model.folder}: the weights don't fit {model.card.architecture!r} as the card describes it: {error}",
+            source=str(model.folder),
+        ) from error
+    return network.eval()
+
+
+def to_onnx(network: nn.Module, *, channels: int, size_multiple: int) -> bytes:
+    """Return the network as an ONNX file with fp16 weights and free height and width."""
+    import torch
+
+    side = 4 * size_multiple
+    noisy, level = (torch.zeros(1, channels, side, side) for _ in range(2))  # one tensor twice would become one input
+    shape = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            network.eval(),
+            (noisy, level),
+            input_names=["noisy", "level"],
+            output_names=["residual"],
+            dynamic_shapes=(shape, shape),
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # only where the exporter is told to write a file itself
+    model: onnx.ModelProto = program.model_proto
+    _strip_traces(model)
+    _halve_weights(model.graph, {name for name, _ in network.named_parameters()})
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def count_macs(network: nn.Module, *, channels: int, side: int = 64) -> float:
+    """Return the multiply-accumulates of all convolutions per pixel of the image."""
+    import torch
+    from torch import nn
+
+    total = 0.0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        # A transposed convolution applies its kernel once per input pixel, a plain one per output pixel.
+        places = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
+        total += module.weight.numel() * places.shape[-2] * places.shape[-1]  # type: ignore[operator]
+
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
+    plane = torch.zeros(1, channels, side, side)
+    with torch.inference_mode():
+        network(plane, plane)
+    for hook in hooks:
+        hook.remove()
+    return total / side**2
+
+
+def _strip_traces(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes about the source code it came from."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        del part.metadata_props[:]
+    for part in (*model.graph.node, model.graph):
+        part.doc_string = ""
+
+
+def _halve_weights(graph: onnx.GraphProto, names: set[str]) -> None:
+    """Store weights as fp16, each widened to float32 by a Cast that runtimes fold when they load the file."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.name in names:
+            half = numpy_helper.to_array(tensor).astype(np.float16)
+            casts.append(helper.make_node("Cast", [tensor.name + _HALF], [tensor.name], to=TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name + _HALF))
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *rest])
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's remarks on packages it does not need, and on itself, from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,43 @@
+"""Architectures by name. Nothing is imported until one is built."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from limpid.core.errors import MissingExtraError, ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURES", "build_network"]
+
+#: Name -> "module:class"; the class takes its parameters as keywords.
+ARCHITECTURES: Final[Mapping[str, str]] = {
+    "unet": "limpid.models.architectures.unet:UNet",
+}
+
+
+def build_network(name: str, parameters: Mapping[str, Any]) -> nn.Module:
+    """Return a network of an architecture, with random weights.
+
+    Raises
+    ------
+    ModelError
+        If the name is unknown or the parameters don't fit the architecture.
+    MissingExtraError
+        If torch is not installed.
+    """
+    if name not in ARCHITECTURES:
+        raise ModelError(f"unknown architecture {name!r}; known: {', '.join(ARCHITECTURES)}.")
+    module, _, attribute = ARCHITECTURES[name].partition(":")
+    try:
+        network_class = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("torch", extra="train", purpose="building a network") from error
+    try:
+        network: nn.Module = network_class(**parameters)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"architecture {name!r} can't be built from {dict(parameters)}: {error}") from error
+    return network

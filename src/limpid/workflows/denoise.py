@@ -1,0 +1,187 @@
+"""Denoise one image: measure the noise where it is not told, apply the model, say what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from limpid.core.apply import Level, denoise_image
+from limpid.core.denoiser import Denoiser
+from limpid.core.errors import OptionError
+from limpid.core.image import Array, FloatArray, Image, Provenance
+from limpid.core.version import SOFTWARE
+from limpid.noise.estimate import estimate_noise
+from limpid.noise.levels import level_map
+from limpid.noise.models import NoiseModel
+from limpid.workflows.inputs import as_image
+from limpid.workflows.models import load_model
+
+__all__ = ["Denoised", "denoise", "run_denoise"]
+
+Sigma = float | Sequence[float] | NoiseModel | None
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """A denoised image and what was done to it.
+
+    Attributes
+    ----------
+    image : Image
+        Its metadata ends with a provenance entry that says the same.
+    model : str
+        Name of the model.
+    sigma : tuple of float
+        Noise level per channel that was removed at strength 1, in the image's own units.
+    blind : bool
+        Whether it was measured, not told.
+    strength : float
+        As asked for.
+    seconds : float
+        Measuring and denoising, without reading and writing.
+    """
+
+    image: Image
+    model: str
+    sigma: tuple[float, ...]
+    blind: bool
+    strength: float
+    seconds: float
+
+
+@overload
+def denoise(
+    image: Image | str | PathLike[str],
+    *,
+    model: str | Denoiser = ...,
+    sigma: Sigma = ...,
+    strength: float = ...,
+    chroma_strength: float | None = ...,
+    value_range: tuple[float, float] | None = ...,
+    axes: str | None = ...,
+    memory: int | None = ...,
+) -> Image: ...
+@overload
+def denoise(
+    image: npt.NDArray[Any],
+    *,
+    model: str | Denoiser = ...,
+    sigma: Sigma = ...,
+    strength: float = ...,
+    chroma_strength: float | None = ...,
+    value_range: tuple[float, float] | None = ...,
+    axes: str | None = ...,
+    memory: int | None = ...,
+) -> Array: ...
+def denoise(
+    image: Image | str | PathLike[str] | npt.NDArray[Any],
+    *,
+    model: str | Denoiser = "auto",
+    sigma: Sigma = None,
+    strength: float = 1.0,
+    chroma_strength: float | None = None,
+    value_range: tuple[float, float] | None = None,
+    axes: str | None = None,
+    memory: int | None = None,
+) -> Image | Array:
+    """Return the image without its noise, in the form it came in.
+
+    Parameters
+    ----------
+    image : array, Image, or path
+        uint8, uint16 or float pixels, gray or colour, or a stack of planes. Unchanged.
+    model : str or Denoiser
+        A name as in :func:`limpid.load_model`, or what that function returned.
+    sigma : float, sequence of float, or noise model, optional
+        Standard deviation of the noise in the image's own units (0-255 for 8-bit), for all channels or for each;
+        or a model such as ``PoissonGaussian`` for noise that depends on the signal. Measured where not given.
+    strength : float
+        Scales the level, ``[0, 2]``; 0 is the identity.
+    chroma_strength : float, optional
+        The same for colour noise alone; `strength` where not given.
+    value_range : (float, float), optional
+        Values of black and white: needed for floats, the dtype's range otherwise.
+    axes : str, optional
+        For arrays whose axes are not plain, such as ``ZYX`` for a stack of gray planes.
+    memory : int, optional
+        Bytes that working memory may take.
+
+    Returns
+    -------
+    array or Image
+        An array for an array, with its shape and dtype (any float becomes float32, unclipped); an
+        :class:`~limpid.Image` with metadata for an Image or a path.
+
+    Raises
+    ------
+    ImageError, ReadError, OptionError, ModelError
+        If the image, an option or the model can't be used; the message says what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, limpid
+    >>> noisy = np.random.default_rng(0).normal(128, 20, (64, 64)).clip(0, 255).astype(np.uint8)
+    >>> clean = limpid.denoise(noisy)
+    >>> clean.dtype, clean.shape, bool(clean.std() < noisy.std() / 2)
+    (dtype('uint8'), (64, 64), True)
+    """
+    wrapped = as_image(image, value_range=value_range, axes=axes)
+    denoiser = load_model(model) if isinstance(model, str) else model
+    result = run_denoise(
+        wrapped, denoiser, sigma=sigma, strength=strength, chroma_strength=chroma_strength, memory=memory
+    )
+    if isinstance(image, Image | str | PathLike):
+        return result.image
+    return np.array(result.image.values)
+
+
+def run_denoise(
+    image: Image,
+    denoiser: Denoiser,
+    *,
+    sigma: Sigma = None,
+    strength: float = 1.0,
+    chroma_strength: float | None = None,
+    memory: int | None = None,
+) -> Denoised:
+    """Denoise and report; parameters as in :func:`denoise`."""
+    started = time.perf_counter()
+    blind = sigma is None
+    noise = estimate_noise(image).sigma_per_channel if sigma is None else sigma
+    level, told = _level(image, noise)
+    parameters: dict[str, Any] = {**denoiser.identity, "sigma": [float(f"{s:.6g}") for s in told], "strength": strength}
+    if chroma_strength is not None:
+        parameters["chroma_strength"] = chroma_strength
+    clean = denoise_image(
+        image,
+        denoiser,
+        level=level,
+        strength=strength,
+        chroma_strength=chroma_strength,
+        memory=memory,
+        step=Provenance(SOFTWARE, "denoise", parameters),
+    )
+    return Denoised(clean, denoiser.name, told, blind, strength, time.perf_counter() - started)
+
+
+def _level(image: Image, noise: float | Sequence[float] | NoiseModel) -> tuple[Level, tuple[float, ...]]:
+    """Return the level as the denoiser wants it, and sigma per channel in the image's units for the report."""
+    low, span = np.float32(image.value_range[0]), np.float32(image.span)
+    if isinstance(noise, NoiseModel):
+        unit = noise.shifted(-float(low)).scaled(1 / float(span))
+        signal = image.planes().mean(axis=(0, 1, 2), dtype=np.float64)
+        return lambda tile: level_map(tile, unit), tuple(float(s) for s in np.sqrt(noise.variance(signal)))
+    values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
+    if values.ndim != 1 or len(values) not in (1, image.channels):
+        raise OptionError(f"sigma must be one number or one for each of the {image.channels} channels, got {noise!r}.")
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise OptionError(f"sigma must be finite and >= 0, in the image's own units, got {noise!r}.")
+    values = np.broadcast_to(values, (image.channels,))
+    level: FloatArray = (values / span).astype(np.float32)
+    return level, tuple(float(v) for v in values)

@@ -1,0 +1,103 @@
+"""Denoisers by name: classical ones, shipped networks, and networks in a folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from limpid.classical.registry import CLASSICAL, load_classical
+from limpid.core.denoiser import Denoiser
+from limpid.core.errors import ModelError
+
+__all__ = ["denoiser_names", "list_models", "load_model"]
+
+#: What ``auto`` tries, best first.
+_PREFERENCE = ("best", "fast")
+
+
+def denoiser_names() -> list[str]:
+    """Return the names that :func:`load_model` knows, shipped networks first."""
+    from limpid.models.store import shipped_names
+
+    return [*shipped_names(), *CLASSICAL]
+
+
+def load_model(
+    name: str = "auto", *, runtime: str = "auto", precision: str = "auto", threads: int | None = None
+) -> Denoiser:
+    """Return a denoiser.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
+        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), or a model folder.
+    runtime : str
+        For networks: ``openvino``, ``torch``, or ``auto``.
+    precision : str
+        For networks: ``bf16``, ``fp32``, or ``auto``, which uses bf16 where a self-test found it faster and
+        harmless.
+    threads : int, optional
+        CPU threads for networks; all cores where not given.
+
+    Returns
+    -------
+    Denoiser
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its files are damaged.
+    OptionError
+        If runtime or precision are unknown or not to be had on this machine.
+    MissingExtraError
+        If the runtime is not installed.
+    """
+    if name in CLASSICAL:
+        return load_classical(name)
+    from limpid.inference.denoiser import NetworkDenoiser
+    from limpid.inference.runtimes import load_runtime
+    from limpid.models.store import find_models, shipped_names
+
+    if name == "auto":
+        shipped = shipped_names()
+        name = next((n for n in _PREFERENCE if n in shipped), "")
+        if not name:
+            raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
+    try:
+        models = find_models(name)
+    except ModelError as error:
+        raise ModelError(f"{error} Classical methods: {', '.join(CLASSICAL)}.", source=error.source) from None
+    return NetworkDenoiser(name, models, runtime=load_runtime(runtime, threads=threads), precision=precision)
+
+
+def list_models(*, runtime: str = "auto") -> list[dict[str, Any]]:
+    """Return one row per shipped network: its card's main figures and the precision it runs in here."""
+    from limpid.inference.precision import self_test
+    from limpid.inference.runtimes import load_runtime
+    from limpid.models.store import shipped_models
+
+    chosen = load_runtime(runtime)
+    rows = []
+    for model in shipped_models():
+        card, test = model.card, self_test(chosen, model)
+        rows.append(
+            {
+                "name": card.name,
+                "architecture": card.architecture,
+                "channels": card.channels,
+                "parameters": card.weights,
+                "kmac_per_pixel": card.kmac_per_pixel,
+                "bytes": model.size,
+                "sha256": card.sha256,
+                "precision": test.precision,
+                "speedup": test.speedup,
+                "runtime": chosen.name,
+                "device": test.device,
+                "sigma_max": card.sigma_max,
+                "licence": card.licence,
+                "noise": card.noise,
+                "data": card.data,
+                "metrics": dict(card.metrics),
+            }
+        )
+    return rows

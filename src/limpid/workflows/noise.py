@@ -1,0 +1,52 @@
+"""Measure the noise of one image."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import numpy.typing as npt
+
+from limpid.core.image import Image
+from limpid.noise import estimate
+from limpid.noise.estimate import NoiseEstimate
+from limpid.workflows.inputs import as_image
+
+__all__ = ["estimate_noise"]
+
+
+def estimate_noise(
+    image: Image | str | PathLike[str] | npt.NDArray[Any],
+    *,
+    value_range: tuple[float, float] | None = None,
+    axes: str | None = None,
+) -> NoiseEstimate:
+    """Return the noise of an image, measured from that image alone.
+
+    Parameters
+    ----------
+    image : array, Image, or path
+        As in :func:`limpid.denoise`.
+    value_range : (float, float), optional
+        Values of black and white: needed for floats, the dtype's range otherwise.
+    axes : str, optional
+        For arrays whose axes are not plain, such as ``ZYX``.
+
+    Returns
+    -------
+    NoiseEstimate
+        ``sigma``, ``sigma_per_channel`` and ``sigma_interval`` in the image's own units.
+
+    Raises
+    ------
+    ImageError, ReadError
+        If the image can't be used; the message says what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, limpid
+    >>> noisy = np.random.default_rng(0).normal(128, 20, (256, 256)).astype(np.float32)
+    >>> round(limpid.estimate_noise(noisy, value_range=(0, 255)).sigma)
+    20
+    """
+    return estimate.estimate_noise(as_image(image, value_range=value_range, axes=axes))
