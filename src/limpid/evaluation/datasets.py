@@ -18,7 +18,7 @@ from pathlib import Path
 from limpid.core.errors import DataError
 from limpid.core.image import Image
 from limpid.evaluation import sources
-from limpid.io.formats import SUFFIXES
+from limpid.io import is_image_path, read_image
 
 __all__ = ["Dataset", "DatasetEntry", "registry", "resolve"]
 
@@ -88,8 +88,6 @@ class Dataset:
 
     def images(self) -> Iterator[Image]:
         """Yield the clean images."""
-        from limpid.io import read_image  # codecs are slow to import
-
         for path in self.clean:
             yield read_image(path)
 
@@ -101,8 +99,6 @@ class Dataset:
         DataError
             If the set has no noisy images.
         """
-        from limpid.io import read_image  # codecs are slow to import
-
         if self.noisy is None:
             raise DataError(
                 f"{self.name} holds clean images only, for noise to be added to; name a noisy folder too.",
@@ -190,8 +186,7 @@ def _of_folder(data: str | Path, noisy: str | Path | None) -> Dataset:
 
 
 def _images_below(folder: Path) -> tuple[Path, ...]:
-    suffixes = tuple(SUFFIXES)
-    found = tuple(sorted(p for p in folder.rglob("*") if p.name.lower().endswith(suffixes) and p.is_file()))
+    found = tuple(sorted(p for p in folder.rglob("*") if is_image_path(p) and p.is_file()))
     if not found:
         raise DataError(f"{folder} holds no images, nor do its subfolders.", source=str(folder))
     return found

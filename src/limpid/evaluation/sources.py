@@ -92,7 +92,7 @@ def download(
         raise DataError(
             f"{address} is no web address to download {name} from; it must begin with https://.", source=name
         )
-    import pooch  # type: ignore[import-untyped]  # needed for downloads only
+    import pooch  # needed for downloads only
 
     address = address.removesuffix("/") + "/"
     folder = cache_folder("datasets", name)
