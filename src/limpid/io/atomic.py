@@ -1,0 +1,67 @@
+"""A file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from limpid.core.errors import LimpidError, WriteError
+
+__all__ = ["replacing"]
+
+#: Bytes a file name may have on the file systems in use.
+_MAX_NAME_BYTES: Final = 255
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write; when the block ends well it is flushed to disk and takes the place of `path`.
+
+    It has another name in the same folder until then, since a rename is atomic only within one file system.
+    Whatever ends the block early, an interrupt included, removes it and leaves `path` as it was.
+
+    Raises
+    ------
+    WriteError
+        If the operating system refuses, with its reason, or if an encoder fails.
+    """
+    temporary = path.with_name(f".limpid-{secrets.token_hex(8)}.tmp")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        # Mode "x" creates it with the permissions umask asks for; the tempfile module would make it private.
+        with temporary.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise WriteError(_reason(error, path)) from error
+        if isinstance(error, LimpidError | MemoryError) or not isinstance(error, Exception):
+            raise
+        raise WriteError(f"it can't be encoded: {type(error).__name__}: {error}.") from error
+
+
+def _reason(error: OSError, path: Path) -> str:
+    """Say what the operating system refused and what to do."""
+    if error.errno == errno.ENOSPC:
+        return "the disk is full; free space or write elsewhere."
+    if error.errno == errno.EISDIR:
+        return "this is a folder; name a file in it."
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return f"the folder {path.parent} does not exist; create it first."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission to write in {path.parent} ({error.strerror}); choose another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"the file name has more than {_MAX_NAME_BYTES} bytes; shorten it."
+    return f"it can't be written: {error.strerror or error}."

@@ -1,0 +1,43 @@
+"""The table of formats. A codec is imported only when a file of its kind is met."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, cast
+
+from limpid.io.formats.base import Codec, Format
+
+__all__ = ["FORMATS", "SUFFIXES", "codec_for"]
+
+#: Every format limpid reads and writes, by name; each has a module of that name in this folder.
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Format("png", "PNG", (".png",), ("uint8", "uint16")),
+            Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("uint8",), alpha=False, max_side=65_500),
+            Format(
+                "tiff",
+                "TIFF",
+                (".tif", ".tiff"),
+                ("uint8", "uint16", "float32"),
+                stacks=True,
+                many_channels=True,
+            ),
+            Format("webp", "WebP", (".webp",), ("uint8",), max_side=16_383),
+            Format("avif", "AVIF", (".avif",), ("uint8",), max_side=16_384),
+        )
+    }
+)
+
+#: File-name suffix (lower case, with the dot) to format name.
+SUFFIXES: Final[Mapping[str, str]] = MappingProxyType(
+    {suffix: entry.name for entry in FORMATS.values() for suffix in entry.suffixes}
+)
+
+
+def codec_for(name: str) -> Codec:
+    """Import and return the codec of a format in :data:`FORMATS`."""
+    return cast("Codec", importlib.import_module(f"limpid.io.formats.{name}"))

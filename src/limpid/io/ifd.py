@@ -1,0 +1,104 @@
+"""Tag directories as TIFF files and EXIF blocks hold them, read and laid out as bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Directory", "Entry", "read_directory", "write_directory"]
+
+#: Bytes of one element and its struct letter, by TIFF type; rationals are pairs.
+_TYPES: Final[Mapping[int, tuple[int, str]]] = {
+    1: (1, "B"),
+    2: (1, "B"),
+    3: (2, "H"),
+    4: (4, "I"),
+    5: (8, "II"),
+    6: (1, "b"),
+    7: (1, "B"),
+    8: (2, "h"),
+    9: (4, "i"),
+    10: (8, "ii"),
+    11: (4, "f"),
+    12: (8, "d"),
+    13: (4, "I"),
+}
+_HEADER_BYTES: Final = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag: its TIFF type, number of elements, and value bytes in the directory's byte order."""
+
+    type: int
+    count: int
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Tags by number. `order` is ``<`` or ``>``, the byte order of all values."""
+
+    order: str
+    entries: Mapping[int, Entry]
+
+    def numbers(self, tag: int) -> tuple[float, ...]:
+        """Return a tag's values, rationals divided; empty where it is absent or damaged."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.type not in _TYPES:
+            return ()
+        letters = _TYPES[entry.type][1]
+        try:
+            flat = struct.unpack(f"{self.order}{letters * entry.count}", entry.value)
+        except struct.error:
+            return ()
+        if len(letters) == 1:
+            return flat
+        return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
+
+
+def read_directory(block: bytes, offset: int | None = None) -> Directory:
+    """Return the directory at `offset` (default: the first) of a block that begins with a TIFF header.
+
+    Entries that point outside the block are left out; a block that is no TIFF gives an empty directory.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < _HEADER_BYTES:
+        return Directory("<", {})
+    if offset is None:
+        (offset,) = struct.unpack_from(f"{order}I", block, 4)
+    entries: dict[int, Entry] = {}
+    if offset + 2 > len(block):
+        return Directory(order, entries)
+    (count,) = struct.unpack_from(f"{order}H", block, offset)
+    for position in range(offset + 2, min(offset + 2 + 12 * count, len(block) - 11), 12):
+        tag, type_, elements = struct.unpack_from(f"{order}HHI", block, position)
+        if type_ not in _TYPES:
+            continue
+        size = _TYPES[type_][0] * elements
+        start = position + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, position + 8)[0]
+        if start + size <= len(block):
+            entries[tag] = Entry(type_, elements, block[start : start + size])
+    return Directory(order, entries)
+
+
+def write_directory(directory: Directory, *, at: int) -> bytes:
+    """Return the bytes of a directory that will lie at offset `at` (even), values after their entries.
+
+    Tags are sorted, as TIFF 6.0 (section 2) requires, and no directory follows.
+    """
+    order, tags = directory.order, sorted(directory.entries)
+    table = [struct.pack(f"{order}H", len(tags))]
+    values = b""
+    values_at = at + 2 + 12 * len(tags) + 4
+    for tag in tags:
+        entry = directory.entries[tag]
+        head = struct.pack(f"{order}HHI", tag, entry.type, entry.count)
+        if len(entry.value) <= 4:
+            table.append(head + entry.value.ljust(4, b"\x00"))
+        else:
+            table.append(head + struct.pack(f"{order}I", values_at + len(values)))
+            values += entry.value + b"\x00" * (len(entry.value) % 2)
+    return b"".join((*table, b"\x00\x00\x00\x00", values))

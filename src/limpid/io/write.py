@@ -1,0 +1,132 @@
+"""Image to bytes: checked first, then written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Final
+
+from limpid.core.errors import LimpidError, OptionError, WriteError
+from limpid.core.image import Image, Metadata
+from limpid.io import exif, xmp
+from limpid.io.atomic import replacing
+from limpid.io.formats import FORMATS, SUFFIXES, codec_for
+from limpid.io.formats.base import Format
+
+__all__ = ["write_image"]
+
+#: Entries of `Metadata.extras` that say how pixels are stored or what colours mean, not whose they are.
+_IMPERSONAL_EXTRAS: Final = frozenset(
+    {"jpeg_subsampling", "png_colour_chunks", "tiff_compression", "tiff_predictor", "webp_lossless"}
+)
+
+
+def write_image(
+    image: Image,
+    path: str | PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 (the public word for it)
+    quality: int | None = None,
+    strip_metadata: bool = False,
+) -> None:
+    """Write an image with its metadata, atomically: a reader sees the old file or the new one, never a part.
+
+    Parameters
+    ----------
+    image : Image
+        Pixels, alpha and metadata; unchanged.
+    path : str or path
+        The output. Its folder must exist; an existing file is replaced.
+    format : str, optional
+        ``png``, ``jpeg``, ``tiff``, ``webp`` or ``avif``. Default: by the suffix of `path`.
+    quality : int, optional
+        0 to 100, higher keeps more; for lossy formats only. Default: 95 for JPEG and WebP, 90 for AVIF.
+    strip_metadata : bool
+        Leave out what tells about people, places, devices and steps: EXIF, XMP, provenance, texts, comments,
+        resolution. What decides how the image looks stays: the colour profile, and an orientation other than
+        1, as an EXIF block that holds nothing else.
+
+    Raises
+    ------
+    OptionError
+        If the format is unknown or `quality` is outside 0 to 100.
+    WriteError
+        If the format can't hold the image unchanged (pixel type, alpha, stack, channels, size): the message
+        says what would be lost and which formats hold it. Also if the operating system refuses; then nothing
+        is left behind and an existing output is untouched.
+
+    Notes
+    -----
+    The same image gives the same bytes: no time stamp is written.
+
+    JPEG keeps the chroma subsampling of the JPEG the image came from, else 4:4:4. WebP is lossless where the
+    image came from a lossless WebP and no `quality` is given. TIFF keeps the compression of the TIFF the
+    image came from, where that is lossless, else deflate.
+    """
+    name = fspath(path)
+    try:
+        target = _format(name, format)
+        if quality is not None and not 0 <= quality <= 100:
+            raise OptionError(f"quality must be from 0 to 100, got {quality}.")
+        _check_fits(image, target)
+        metadata = _stripped(image.metadata) if strip_metadata else image.metadata
+        prepared = dataclasses.replace(image, metadata=_with_xmp(metadata, image))
+        codec = codec_for(target.name)
+        with replacing(Path(path)) as file:
+            codec.write(prepared, file, quality=quality)
+    except LimpidError as error:
+        raise type(error)(f"{name}: {error}", source=name) from error
+
+
+def _format(name: str, format_: str | None) -> Format:
+    """Return the format asked for, by name or by suffix."""
+    if format_ is not None:
+        if format_ not in FORMATS:
+            raise OptionError(f"format {format_!r} is not known; choose one of {', '.join(FORMATS)}.")
+        return FORMATS[format_]
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        got = f"suffix {suffix!r}" if suffix else "a name without a suffix"
+        raise OptionError(f"{got} names no image format; use one of {', '.join(SUFFIXES)}, or give format=.")
+    return FORMATS[SUFFIXES[suffix]]
+
+
+def _check_fits(image: Image, target: Format) -> None:
+    """Refuse what the format would lose, and say which formats hold it."""
+    height, width = image.values.shape[image.axes.index("Y") :][:2]
+    planes = image.values.size // (height * width * image.channels)
+    needs: dict[str, Callable[[Format], bool]] = {
+        f"{image.values.dtype} pixels": lambda f: str(image.values.dtype) in f.dtypes,
+        f"a stack of {planes} planes (axes {image.axes})": lambda f: f.stacks or planes == 1,
+        f"{image.channels} channels": lambda f: f.many_channels or image.channels in (1, 3),
+        "the alpha channel": lambda f: f.alpha or image.alpha is None,
+        f"{width} x {height} pixels": lambda f: max(width, height) <= f.max_side,
+    }
+    lost = [what for what, fits in needs.items() if not fits(target)]
+    if not lost:
+        return
+    holding = [f.title for f in FORMATS.values() if all(fits(f) for fits in needs.values())]
+    raise WriteError(f"{target.title} can't hold {' and '.join(lost)}; write {' or '.join(holding)} instead.")
+
+
+def _stripped(metadata: Metadata) -> Metadata:
+    """Return what decides the look of the image, and nothing else."""
+    turned = exif.orientation(metadata.exif)
+    return Metadata(
+        exif=exif.orientation_only(turned) if turned != 1 else None,
+        icc=metadata.icc,
+        extras={name: value for name, value in metadata.extras.items() if name in _IMPERSONAL_EXTRAS},
+    )
+
+
+def _with_xmp(metadata: Metadata, image: Image) -> Metadata:
+    """Put provenance, and a value range that the pixel type does not imply, into the XMP packet."""
+    own_range = None if image.value_range == _implied_range(image) else image.value_range
+    return dataclasses.replace(metadata, xmp=xmp.embed(metadata.xmp, metadata.provenance, own_range))
+
+
+def _implied_range(image: Image) -> tuple[float, float] | None:
+    """Return the range that a reader assumes of an integer type."""
+    return {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(str(image.values.dtype))
