@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,7 +19,6 @@ FloatArray = npt.NDArray[np.float32]
 
 #: Letters `Image.axes` may hold: time, unspecified sequence (pages of a file), depth, height, width, channel.
 _AXES: Final = "TIZYXC"
-_EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Provenance:
 
     software: str
     operation: str
-    parameters: Mapping[str, Any] = _EMPTY
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Metadata:
     xmp: bytes | None = None
     resolution: tuple[float, float] | None = None
     provenance: tuple[Provenance, ...] = ()
-    extras: Mapping[str, Any] = _EMPTY
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

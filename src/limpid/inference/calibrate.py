@@ -1,0 +1,89 @@
+"""Two numbers of a model's card that only running it can tell: its halo and where bf16 is harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from limpid.core.image import FloatArray
+from limpid.inference.runtimes import Network
+
+__all__ = ["measure_bf16_sigma", "measure_halo"]
+
+#: Largest difference between tiled and whole at the edge of what a tile keeps, as a share of the value range.
+HALO_TOLERANCE: Final = 0.25 / 255
+
+#: Largest root-mean-square difference of bf16 to fp32, as a share of the noise level.
+BF16_TOLERANCE: Final = 0.02
+
+_LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
+
+
+def measure_halo(network: Network, pictures: Iterable[FloatArray], *, sigma: float, multiple: int, limit: int) -> int:
+    """Return how many pixels around a tile a network must see for the tile's inside to be what the whole gives.
+
+    Each picture is denoised whole and again without its top and left `limit` pixels; the difference falls with the
+    distance from the cut.
+
+    Parameters
+    ----------
+    network : Network
+        Run in fp32.
+    pictures : iterable of float32 arrays, shape (C, H, W)
+        Clean, in ``[0, 1]``; H and W multiples of `multiple` and larger than ``2 * limit``.
+    sigma : float
+        Noise level, as a share of the range. The largest one reaches farthest.
+    multiple : int
+        What the network's input sizes are multiples of.
+    limit : int
+        Largest answer, a multiple of `multiple`.
+
+    Returns
+    -------
+    int
+        A multiple of `multiple`: beyond it no value differs by more than :data:`HALO_TOLERANCE`, in any picture.
+    """
+    reach = 0
+    for index, picture in enumerate(pictures):
+        noisy, level = _noisy(picture, sigma, seed=index)
+        whole = network(noisy, level)
+        for cut in (np.s_[:, :, limit:, :], np.s_[:, :, :, limit:]):
+            part = network(np.ascontiguousarray(noisy[cut]), np.ascontiguousarray(level[cut]))
+            axis = 2 if whole[cut].shape[2] != whole.shape[2] else 3
+            others = tuple(i for i in range(4) if i != axis)
+            wrong = np.abs(part - whole[cut]).max(axis=others) > HALO_TOLERANCE
+            reach = max(reach, int(np.flatnonzero(wrong)[-1]) + 1 if wrong.any() else 0)
+    return min(limit, -(-reach // multiple) * multiple)
+
+
+def measure_bf16_sigma(exact: Network, rough: Network, pictures: Sequence[FloatArray]) -> float:
+    """Return the smallest noise level, as a share of the range, from which bf16 is harmless.
+
+    At and above it, the root-mean-square difference between `rough` (bf16) and `exact` (fp32) over all pictures is at
+    most :data:`BF16_TOLERANCE` of the noise level.
+
+    Parameters
+    ----------
+    exact, rough : Network
+        The same model in both precisions.
+    pictures : sequence of float32 arrays, shape (C, H, W)
+        Clean, in ``[0, 1]``, of sizes the network takes.
+    """
+    smallest = _LEVELS[0]
+    for sigma in _LEVELS:
+        squares = []
+        for index, picture in enumerate(pictures):
+            noisy, level = _noisy(picture, sigma / 255, seed=index)
+            squares.append(np.mean(np.square(exact(noisy, level) - rough(noisy, level), dtype=np.float64)))
+        if np.sqrt(np.mean(squares)) > BF16_TOLERANCE * sigma / 255:
+            break
+        smallest = sigma
+    return smallest / 255
+
+
+def _noisy(picture: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
+    noise = np.random.default_rng(seed).standard_normal(picture.shape, dtype=np.float32)
+    noisy = (picture + np.float32(sigma) * noise)[None]
+    return noisy, np.full(noisy.shape, sigma, dtype=np.float32)

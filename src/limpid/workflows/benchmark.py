@@ -1,0 +1,131 @@
+"""Compare denoisers by one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limpid.core.apply import Level
+from limpid.core.denoiser import Denoiser
+from limpid.core.errors import OptionError
+from limpid.core.image import Image
+from limpid.evaluation.benchmark import NOISY, BenchmarkRow, ImageScore, measure_all
+from limpid.evaluation.datasets import resolve
+from limpid.evaluation.protocol import protocol
+from limpid.noise.estimate import estimate_noise
+from limpid.workflows.models import load_model
+
+__all__ = ["BenchmarkTable", "benchmark"]
+
+
+@dataclass(frozen=True)
+class BenchmarkTable:
+    """The rows of a benchmark and the protocol they were made by.
+
+    Attributes
+    ----------
+    protocol : mapping
+        Noise, seed, clipping, scoring, versions and hardware, in words and numbers.
+    rows : tuple of BenchmarkRow
+        One per data set, denoiser and sigma, in this order.
+    """
+
+    protocol: Mapping[str, Any]
+    rows: tuple[BenchmarkRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {"protocol": dict(self.protocol), "rows": [asdict(row) for row in self.rows]}
+
+
+def benchmark(
+    data: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    sigma: float | Sequence[float] = (15, 25, 50),
+    denoisers: Sequence[str | Denoiser] = ("auto",),
+    pairs: str | PathLike[str] | None = None,
+    blind: bool = False,
+    seed: int = 0,
+    gray: bool = False,
+    strength: float = 1.0,
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    on_image: Callable[[ImageScore], None] | None = None,
+) -> BenchmarkTable:
+    """Measure denoisers on data sets.
+
+    Parameters
+    ----------
+    data : name, folder, or sequence of them
+        Registered data sets (``set12``, ``bsd68``, ``cbsd68``, ``kodak24``, ``cc15``) or folders of clean images.
+    sigma : float or sequence of float
+        Noise to add, on the 0-255 scale. Not used for real noise (``cc15``, `pairs`).
+    denoisers : sequence of str or Denoiser
+        Names as in :func:`limpid.load_model`, or ``noisy`` for the score of the noisy images themselves.
+    pairs : folder, optional
+        Noisy images of the same names as those of `data`, a folder of clean ones: real noise instead of added noise.
+    blind : bool
+        Withhold sigma: it is measured in each noisy image. Real noise is always measured.
+    seed : int
+        Of the noise.
+    gray : bool
+        Measure on the luma of colour images.
+    strength : float
+        As in :func:`limpid.denoise`.
+    runtime, precision, threads
+        As in :func:`limpid.load_model`.
+    on_image : callable, optional
+        Called with each image's score, for progress.
+
+    Returns
+    -------
+    BenchmarkTable
+
+    Raises
+    ------
+    DataError, OptionError, ModelError
+        If data, options or a denoiser can't be used; the message says what to do.
+    """
+    names = [data] if isinstance(data, str | PathLike) else list(data)
+    if pairs is not None and len(names) != 1:
+        raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
+    loaded = [_load(d, runtime=runtime, precision=precision, threads=threads) for d in denoisers]
+    datasets = [resolve(_spelled(name), noisy=None if pairs is None else Path(pairs)) for name in names]
+    sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
+    rows: list[BenchmarkRow] = []
+    for dataset in datasets:
+        real = dataset.noisy is not None
+        rows += measure_all(
+            loaded,
+            dataset,
+            sigmas=() if real else sigmas,
+            estimate=_measured_level if blind or real else None,
+            seed=seed,
+            strength=strength,
+            gray=gray,
+            on_image=on_image,
+        )
+    return BenchmarkTable(protocol(seed=seed, gray=gray, threads=threads), tuple(rows))
+
+
+def _load(denoiser: str | Denoiser, *, runtime: str, precision: str, threads: int | None) -> Denoiser:
+    if not isinstance(denoiser, str):
+        return denoiser
+    if denoiser == NOISY.name:
+        return NOISY
+    return load_model(denoiser, runtime=runtime, precision=precision, threads=threads)
+
+
+def _spelled(name: str | PathLike[str]) -> str | Path:
+    return name if isinstance(name, str) else Path(name)
+
+
+def _measured_level(noisy: Image) -> Level:
+    level: Level = (np.asarray(estimate_noise(noisy).sigma_per_channel) / noisy.span).astype(np.float32)
+    return level
