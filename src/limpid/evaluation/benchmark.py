@@ -298,7 +298,10 @@ def _scores(result: Image, clean: Image, denoiser: Denoiser) -> tuple[float, flo
     test = np.rint(np.clip(test, 0, _PEAK))
     channel_axis = -1 if clean.axes.endswith("C") else None
     planes = zip(_planes(test, clean), _planes(reference, clean), strict=True)
-    similarity = [ssim(a, b, data_range=_PEAK, channel_axis=channel_axis) for a, b in planes]
+    try:
+        similarity = [ssim(a, b, data_range=_PEAK, channel_axis=channel_axis) for a, b in planes]
+    except ImageError as error:  # too small; say which
+        raise ImageError(f"{where}{error}", source=clean.source) from error
     return psnr(test, reference, data_range=_PEAK), sum(similarity) / len(similarity)
 
 

@@ -77,11 +77,14 @@ class Dataset:
         The clean images, in the order they are measured.
     noisy : tuple of Path or None
         For real noise, the noisy images in the same order; None where noise is to be added.
+    value_range : (float, float) or None
+        Values of black and white, for files that don't state them; None takes each file at its word.
     """
 
     name: str
     clean: tuple[Path, ...]
     noisy: tuple[Path, ...] | None = None
+    value_range: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -89,7 +92,7 @@ class Dataset:
     def images(self) -> Iterator[Image]:
         """Yield the clean images."""
         for path in self.clean:
-            yield read_image(path)
+            yield self._read(path)
 
     def pairs(self) -> Iterator[tuple[Image, Image]]:
         """Yield the noisy images, each with its clean one.
@@ -105,7 +108,10 @@ class Dataset:
                 source=self.name,
             )
         for noisy, clean in zip(self.noisy, self.clean, strict=True):
-            yield read_image(noisy), read_image(clean)
+            yield self._read(noisy), self._read(clean)
+
+    def _read(self, path: Path) -> Image:
+        return read_image(path, value_range=self.value_range)
 
 
 @functools.cache
@@ -115,7 +121,13 @@ def registry() -> Mapping[str, DatasetEntry]:
     return {name: DatasetEntry(**entry) for name, entry in table.items()}
 
 
-def resolve(data: str | Path, *, noisy: str | Path | None = None, mirror: str | None = None) -> Dataset:
+def resolve(
+    data: str | Path,
+    *,
+    noisy: str | Path | None = None,
+    value_range: tuple[float, float] | None = None,
+    mirror: str | None = None,
+) -> Dataset:
     """Find a data set, downloading it where it has to be.
 
     Parameters
@@ -125,6 +137,8 @@ def resolve(data: str | Path, *, noisy: str | Path | None = None, mirror: str | 
         paths. An id goes first: a folder of that name is ``./set12``.
     noisy : str or Path, optional
         A folder of noisy images for a folder of clean ones: same names but for the suffix, one to one.
+    value_range : (float, float), optional
+        Values of black and white in the files of a folder; float files that don't state them need it.
     mirror : str, optional
         Address to download the named set from instead of its source; the files are named as there.
 
@@ -136,12 +150,11 @@ def resolve(data: str | Path, *, noisy: str | Path | None = None, mirror: str | 
     """
     entry = registry().get(data) if isinstance(data, str) else None
     if entry is None:
-        return _of_folder(data, noisy)
-    if noisy is not None:
-        raise DataError(
-            f"{data} is a named data set; a noisy folder goes with a folder of clean images.", source=str(data)
-        )
+        return _of_folder(data, noisy, value_range)
     name = str(data)
+    if noisy is not None or value_range is not None:
+        what = "a noisy folder" if noisy is not None else "a value_range"
+        raise DataError(f"{name} is a named data set; {what} goes with a folder of clean images.", source=name)
     root = sources.local_folder(entry.folder)
     if root is None:
         root = sources.download(
@@ -161,13 +174,13 @@ def _of_entry(name: str, entry: DatasetEntry, root: Path) -> Dataset:
     return Dataset(name, tuple(root / file for file in clean), tuple(root / file for file in noisy))
 
 
-def _of_folder(data: str | Path, noisy: str | Path | None) -> Dataset:
+def _of_folder(data: str | Path, noisy: str | Path | None, value_range: tuple[float, float] | None) -> Dataset:
     folder = Path(data).expanduser()
     if not folder.is_dir():
         raise _unknown(data)
     clean = _images_below(folder)
     if noisy is None:
-        return Dataset(str(data), clean)
+        return Dataset(str(data), clean, value_range=value_range)
     clean_by_key = _by_key(folder, clean)
     noisy_folder = Path(noisy).expanduser()
     if not noisy_folder.is_dir():
@@ -182,7 +195,7 @@ def _of_folder(data: str | Path, noisy: str | Path | None) -> Dataset:
             "are matched by path below their folder, without the suffix.",
             source=str(alone[0]),
         )
-    return Dataset(str(data), clean, tuple(noisy_by_key[key] for key in clean_by_key))
+    return Dataset(str(data), clean, tuple(noisy_by_key[key] for key in clean_by_key), value_range)
 
 
 def _images_below(folder: Path) -> tuple[Path, ...]:

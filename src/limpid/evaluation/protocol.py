@@ -24,13 +24,15 @@ _DISTRIBUTIONS = {
 }
 
 
-def protocol(*, seed: int, gray: bool = False, threads: int | None = None) -> dict[str, Any]:
+def protocol(*, seed: int, strength: float = 1.0, gray: bool = False, threads: int | None = None) -> dict[str, Any]:
     """Return how :func:`~limpid.evaluation.benchmark.measure` scores, and on what; JSON throughout.
 
     Parameters
     ----------
     seed : int
         Seed of the noise.
+    strength : float
+        What the level told was multiplied by.
     gray : bool
         Whether colour was turned to gray.
     threads : int, optional
@@ -40,6 +42,7 @@ def protocol(*, seed: int, gray: bool = False, threads: int | None = None) -> di
         "noise": "white Gaussian, sigma on the 0-255 scale, neither clipped nor rounded",
         "seed": f"numpy.random.default_rng([{seed}, image index, round(100 * sigma)])",
         "input": "float32 for added noise, the file's own pixels for real noise",
+        "strength": strength,
         "clipping": "result clipped to [0, 255] and rounded to 8 bits before scoring",
         "psnr": "one mean squared error over all pixels and channels, peak 255",
         "ssim": "Gaussian window 11x11 of sigma 1.5, K 0.01 and 0.03, mean over channels, range 255",

@@ -112,11 +112,18 @@ def download(
             fetcher.fetch(file)
         except OSError as error:  # network errors among them
             raise DataError(
-                f"{file} of {name} can't be downloaded from {address} ({error}); offline, {by_hand}.", source=file
+                f"{file} of {name} can't be downloaded from {address} ({_reason(error)}); offline, {by_hand}.",
+                source=file,
             ) from error
         except ValueError as error:  # pooch's word on the checksum
             raise _mismatch(address + names.get(file, file), name) from error
     return folder
+
+
+def _reason(error: OSError) -> str:
+    """Return a few words; the network library's own message is a paragraph."""
+    response = getattr(error, "response", None)
+    return error.strerror or (type(error).__name__ if response is None else f"HTTP status {response.status_code}")
 
 
 def _mismatch(where: Path | str, name: str) -> DataError:

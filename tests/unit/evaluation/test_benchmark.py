@@ -217,7 +217,8 @@ def test_pairs_are_denoised_as_stored_and_are_blind(pairs):
         psnr(noisy.values, clean.values, data_range=255) for noisy, clean in pairs.pairs()
     ]  # the recorder removes nothing
     assert row.psnr == pytest.approx(sum(expected) / 2, rel=1e-12)
-    assert measure(NOISY, pairs).psnr == row.psnr
+    baseline = measure(NOISY, pairs)  # needs no level, so neither sigma nor estimate
+    assert (baseline.psnr, baseline.blind) == (row.psnr, True)
 
 
 def test_pairs_may_be_told_a_level(pairs):
@@ -232,6 +233,11 @@ def test_images_that_are_no_pair_are_refused_by_name(tmp_path):
     data = resolve(_save(tmp_path / "clean", small), noisy=_save(tmp_path / "noisy", large))
     with pytest.raises(ImageError, match=r"0\.png.*\(16, 17\).*\(16, 16\)"):
         measure(NOISY, data)
+
+
+def test_images_too_small_for_ssim_are_refused_by_name(tmp_path):
+    with pytest.raises(ImageError, match=r"0\.png.*11x11"):
+        measure(NOISY, resolve(_save(tmp_path, _arrays(1, (10, 30)))), sigma=25)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import pytest
 from limpid.core.errors import DataError
 from limpid.evaluation import datasets, sources
 from limpid.evaluation.datasets import DatasetEntry, registry, resolve
+from limpid.evaluation.metrics import psnr
 
 _COUNTS = {"set12": 12, "bsd68": 68, "cbsd68": 68, "kodak24": 24, "cc15": 15, "train-open": 421}
+_REAL_DATA = os.environ.get("LIMPID_DATA", "")
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -94,16 +96,22 @@ def test_every_entry_is_complete_and_pinned(name):
         assert len(commit.split("/")[0]) == 40
 
 
-@pytest.mark.skipif("LIMPID_DATA" not in os.environ, reason="LIMPID_DATA is not set")
-@pytest.mark.parametrize("name", _COUNTS)
-def test_the_real_files_have_the_registrys_checksums(name, monkeypatch):
+def _need_real(name, monkeypatch):
     monkeypatch.setenv("LIMPID_DATA", _REAL_DATA)
     if sources.local_folder(registry()[name].folder) is None:
         pytest.skip(f"{name} is not below LIMPID_DATA")
+
+
+@pytest.mark.parametrize("name", _COUNTS)
+def test_the_real_files_have_the_registrys_checksums(name, monkeypatch):
+    _need_real(name, monkeypatch)
     assert len(resolve(name)) == _COUNTS[name]
 
 
-_REAL_DATA = os.environ.get("LIMPID_DATA", "")
+def test_the_noisy_images_of_cc15_score_as_the_literature_says(monkeypatch):
+    _need_real("cc15", monkeypatch)
+    scores = [psnr(noisy.values, clean.values, data_range=255) for noisy, clean in resolve("cc15").pairs()]
+    assert sum(scores) / 15 == pytest.approx(33.41, abs=0.005)
 
 
 def test_a_set_is_downloaded_once_and_then_read_from_the_cache(source, monkeypatch, tmp_path):
@@ -200,7 +208,7 @@ def test_offline_the_error_says_what_to_do(monkeypatch):
 def test_a_file_that_the_source_lacks_is_named(source, monkeypatch):
     _, address = source
     _register(monkeypatch, _entry({"a.png": "0" * 64}, download=address))
-    with pytest.raises(DataError, match=r"a\.png of made can't be downloaded.*404"):
+    with pytest.raises(DataError, match=r"a\.png of made can't be downloaded.*HTTP status 404"):
         resolve("made")
 
 
@@ -241,11 +249,12 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 
 def test_noisy_and_clean_folders_are_matched_by_path_without_suffix(tmp_path):
-    for index, name in enumerate(["a", "s/a", "b"]):
+    # The suffixes sort a.b before a on one side and after it on the other.
+    for index, name in enumerate(["a.b", "a", "s/a"]):
         _write(tmp_path / f"clean/{name}.png", 10 * index)
-        _write(tmp_path / f"noisy/{name}.tif", 10 * index + 1)
+        _write(tmp_path / f"noisy/{name}.PNG", 10 * index + 1)
     found = resolve(tmp_path / "clean", noisy=tmp_path / "noisy")
-    assert [(_value(noisy), _value(clean)) for noisy, clean in found.pairs()] == [(1, 0), (21, 20), (11, 10)]
+    assert [(_value(noisy), _value(clean)) for noisy, clean in found.pairs()] == [(1, 0), (11, 10), (21, 20)]
 
 
 @pytest.mark.parametrize("extra", ["noisy/c.png", "clean/c.png"])
@@ -269,9 +278,18 @@ def test_a_missing_noisy_folder_is_refused(tmp_path):
         resolve(tmp_path, noisy=tmp_path / "nowhere")
 
 
-def test_a_noisy_folder_for_a_named_set_is_refused(tmp_path):
+@pytest.mark.parametrize("options", [{"noisy": "."}, {"value_range": (0, 1)}])
+def test_what_goes_with_a_folder_is_refused_for_a_named_set(options):
     with pytest.raises(DataError, match="set12 is a named data set"):
-        resolve("set12", noisy=tmp_path)
+        resolve("set12", **options)
+
+
+def test_a_value_range_is_passed_to_every_file_of_a_folder(tmp_path):
+    _write(tmp_path / "clean/a.png", 100)
+    _write(tmp_path / "noisy/a.png", 101)
+    found = resolve(tmp_path / "clean", noisy=tmp_path / "noisy", value_range=(0, 1023))
+    assert [image.value_range for pair in found.pairs() for image in pair] == [(0, 1023)] * 2
+    assert [image.value_range for image in resolve(tmp_path / "clean", value_range=(0, 50)).images()] == [(0, 50)]
 
 
 def test_clean_images_have_no_pairs(tmp_path):
