@@ -154,14 +154,16 @@ class PoissonGaussian:
     def variance(self, signal: npt.ArrayLike) -> _Floats:
         """Return the variance at a signal, float32 where the signal is; below the offset that of the read noise."""
         light = np.maximum(_floats(signal) - self.offset, 0)
-        return light * self.gain + self.read_noise**2
+        variance: _Floats = light * self.gain + self.read_noise**2
+        return variance
 
     def sample(self, signal: npt.ArrayLike, *, rng: np.random.Generator) -> _Floats:
         """Return signal plus noise, drawn from a Poisson and a normal distribution; the signal is unchanged."""
         signal = _floats(signal)
         quanta = np.maximum(signal.astype(np.float64) - self.offset, 0) / self.gain
         counting = (rng.poisson(quanta) - quanta) * self.gain
-        return signal + counting.astype(signal.dtype) + _normal(signal, self.read_noise, rng)
+        noisy: _Floats = signal + counting.astype(signal.dtype) + _normal(signal, self.read_noise, rng)
+        return noisy
 
     def scaled(self, factor: float) -> PoissonGaussian:
         """Return the model of the image multiplied by `factor`, ``> 0``."""
