@@ -1,0 +1,1 @@
+"""Training networks (needs torch): configuration, patches, noise, losses, the loop."""

@@ -108,7 +108,6 @@ class TrainConfig:
     noise: Noise
     optimiser: Optimiser
     stages: tuple[Stage, ...]
-    start_from: str | None = None
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from limpid.core.errors import DataError
+from limpid.evaluation.datasets import Dataset, resolve
+from limpid.io import read_image
 from limpid.training.config import Data
 
-__all__ = ["Pool", "split_names"]
+__all__ = ["Pool", "open_pool", "reduce", "split_names"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -29,12 +31,26 @@ def split_names(names: Sequence[str], *, validation_share: float) -> tuple[list[
     return [n for n in ordered if not held_out(n)], [n for n in ordered if held_out(n)]
 
 
+def open_pool(data: Data) -> tuple[Pool, Pool]:
+    """Read a pool's pictures into memory; return those to train on and those held out.
+
+    Raises
+    ------
+    DataError
+        If the pool can't be found or a picture is not 8-bit.
+    """
+    dataset = resolve(data.pool)
+    parts = split_names([p.name for p in dataset.clean], validation_share=data.validation_share)
+    training, held_out = (Pool(_load(dataset, names), data) for names in parts)
+    return training, held_out
+
+
 class Pool:
     """8-bit pictures, decoded once, from which patches are cut at random.
 
     Parameters
     ----------
-    pictures : sequence of uint8 arrays, each (Y, X) or (Y, X, 3)
+    pictures : sequence of uint8 arrays, each of shape (Y, X, 1) or (Y, X, 3)
     data : Data
         Number of channels and probabilities of reduction.
     """
@@ -66,19 +82,29 @@ class Pool:
 def reduce(picture: UInt8, factor: int) -> npt.NDArray[np.float32]:
     """Average over `factor` x `factor` boxes and scale to ``[0, 1]``; (Y, X, C) in and out."""
     y, x = (length // factor for length in picture.shape[:2])
-    boxes = picture[: y * factor, : x * factor].astype(np.float32).reshape(y, factor, x, factor, -1)
-    return boxes.mean(axis=(1, 3)) / np.float32(255)
+    boxes: npt.NDArray[np.float32] = (
+        picture[: y * factor, : x * factor].astype(np.float32).reshape(y, factor, x, factor, -1)
+    )
+    mean: npt.NDArray[np.float32] = boxes.mean(axis=(1, 3)) / np.float32(255)
+    return mean
 
 
-def load_pictures(folder: Path, names: Sequence[str]) -> list[UInt8]:
-    from PIL import Image
-
-    return [np.asarray(Image.open(folder / n).convert("RGB")) for n in names]
+def _load(dataset: Dataset, names: Sequence[str]) -> list[UInt8]:
+    wanted = set(names)
+    pictures = []
+    for path in dataset.clean:
+        if path.name in wanted:
+            image = read_image(path)
+            if image.values.dtype != np.uint8:
+                raise DataError(
+                    f"{path} holds {image.values.dtype} pixels; a training pool holds 8-bit pictures.", source=str(path)
+                )
+            pictures.append(image.planes()[0])
+    return pictures
 
 
 def _with_channels(picture: UInt8, channels: int) -> UInt8:
-    if picture.ndim == 2:
-        picture = picture[..., None]
     if channels == 1 and picture.shape[-1] == 3:
-        return np.rint(picture @ _LUMA).astype(np.uint8)[..., None]
+        luma: UInt8 = np.rint(picture @ _LUMA).astype(np.uint8)[..., None]
+        return luma
     return np.broadcast_to(picture, (*picture.shape[:2], channels))

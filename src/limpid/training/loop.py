@@ -6,7 +6,6 @@ import csv
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,10 @@ from limpid.training.data import Pool
 from limpid.training.degrade import add_noise
 from limpid.training.losses import LOSSES
 
-__all__ = ["Trainer", "learning_rate_at"]
+__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at"]
+
+#: Name of the checkpoint in the folder of a run.
+CHECKPOINT = "checkpoint.safetensors"
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,12 @@ def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser) -> float:
     """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
     warm = min(1.0, (step + 1) / max(1, optimiser.warmup_steps))
     return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def averaged_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the averaged weights of the checkpoint in the folder of a run: what ships, and what others start from."""
+    tensors = load_file(folder / CHECKPOINT)
+    return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
 
 
 class Trainer:
@@ -125,7 +133,7 @@ class Trainer:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     def _save(self) -> None:
         tensors: dict[str, Tensor] = {}
@@ -138,13 +146,13 @@ class Trainer:
         metadata = {"step": str(self.step), "config": json.dumps(self.config.to_dict(), sort_keys=True)}
         temporary = self._checkpoint.with_suffix(".partial")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata=metadata)
-        os.replace(temporary, self._checkpoint)
+        temporary.replace(self._checkpoint)
 
     def _load(self) -> None:
         from safetensors import safe_open
 
         tensors = load_file(self._checkpoint)
-        with safe_open(self._checkpoint, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(self._checkpoint, framework="pt") as file:
             self.step = int(file.metadata()["step"])
         self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
         self.average = {n: tensors[f"average.{n}"] for n in self.average}

@@ -1,0 +1,92 @@
+"""Make a model folder, with its card, from the checkpoint of a run: python recipes/ship.py runs/fast-gray
+
+Calibrates halo and bf16 on held-out pictures of the pool, then measures the figures of the card on the test sets.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from limpid.inference.calibrate import measure_bf16_sigma, measure_halo
+from limpid.inference.denoiser import NetworkDenoiser
+from limpid.inference.runtimes import load_runtime
+from limpid.models.cards import ModelCard
+from limpid.models.checkpoint import count_macs, save_model
+from limpid.models.registry import build_network
+from limpid.models.store import StoredModel
+from limpid.training.config import TrainConfig
+from limpid.training.data import open_pool, reduce
+from limpid.training.loop import averaged_weights
+from limpid.workflows.benchmark import benchmark
+
+WEIGHTS = Path(__file__).parent.parent / "src" / "limpid" / "models" / "weights"
+TEST_SETS = {1: ("set12", "bsd68"), 3: ("cbsd68", "kodak24")}
+NOISE = (
+    "white Gaussian, sigma 0 to {sigma_max:g} of 255 in the range, and Poisson-Gaussian up to the same level with a "
+    "level per pixel; the level is told, within a few per cent"
+)
+HALO_LIMIT_PX = 128
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe of the run")
+    args = parser.parse_args()
+
+    config = TrainConfig.from_toml(args.recipe)
+    channels = config.data.channels
+    network = build_network(config.architecture.name, config.architecture.parameters)
+    network.load_state_dict(averaged_weights(args.run))
+    card = ModelCard(
+        name=config.name,
+        architecture=config.architecture.name,
+        parameters=config.architecture.parameters,
+        channels=channels,
+        weights=sum(p.numel() for p in network.parameters()),
+        kmac_per_pixel=round(count_macs(network, channels=channels) / 1000, 1),
+        sigma_max=config.noise.sigma_max / 255,
+        bf16_sigma_min=1.0,
+        halo_px=HALO_LIMIT_PX,
+        size_multiple=network.size_multiple,
+        noise=NOISE.format(sigma_max=config.noise.sigma_max),
+        data=f"{config.data.pool}: openly licensed photographs, named in recipes/DATA.md",
+        recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps",
+        licence="Apache-2.0",
+        metrics={},
+        sha256="",
+    )
+    model = calibrated(save_model(network, card, WEIGHTS / config.name), config)
+    model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
+    (model.folder / "card.json").write_text(model.card.to_json())
+    print(model.card.to_json())
+
+
+def calibrated(model: StoredModel, config: TrainConfig) -> StoredModel:
+    _, held_out = open_pool(config.data)
+    side = 3 * HALO_LIMIT_PX
+    pictures = [
+        np.ascontiguousarray(reduce(p, 1)[:side, :side].transpose(2, 0, 1))
+        for p in held_out.pictures
+        if min(p.shape[:2]) >= side
+    ]
+    runtime = load_runtime()
+    exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
+    card = model.card
+    halo = measure_halo(exact, pictures, sigma=card.sigma_max, multiple=card.size_multiple, limit=HALO_LIMIT_PX)
+    bf16 = measure_bf16_sigma(exact, rough, pictures)
+    return dataclasses.replace(model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=bf16))
+
+
+def measured(model: StoredModel) -> dict[str, object]:
+    denoiser = NetworkDenoiser(model.card.name, {model.card.channels: model}, runtime=load_runtime())
+    figures: dict[str, object] = {"protocol": "PSNR in dB, see docs/reference/datasets.md; seed 0, sigma told"}
+    for row in benchmark(TEST_SETS[model.card.channels], sigma=(15, 25, 50), denoisers=[denoiser]).rows:
+        figures[f"{row.data} sigma {row.sigma:g}"] = round(row.psnr, 2)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
