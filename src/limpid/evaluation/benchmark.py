@@ -18,17 +18,13 @@ from limpid.core.image import FloatArray, Image
 from limpid.evaluation.datasets import Dataset
 from limpid.evaluation.memory import PeakMemory
 from limpid.evaluation.metrics import Mean, psnr, ssim
+from limpid.evaluation.scale import PEAK, luma, on_scale
 from limpid.noise.models import Gaussian
 
 __all__ = ["NOISY", "BenchmarkRow", "Estimate", "ImageScore", "measure", "measure_all"]
 
 #: Finds the noise level of an image, as a share of its value range: what `denoise_image` takes.
 Estimate = Callable[[Image], Level]
-
-#: Peak of the 0-255 scale on which sigma is told and scores are taken, whatever the files hold.
-_PEAK: Final = 255.0
-#: Luma of ITU-R BT.601, section 2.5.1.
-_LUMA: Final = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,14 +259,14 @@ def _inputs(dataset: Dataset, *, sigma: float | None, seed: int, gray: bool) -> 
     """Yield noisy and clean images; clean ones that noise was added to are float32 on the 0-255 scale."""
     if dataset.noisy is not None:
         for noisy, clean in dataset.pairs():
-            yield (_luma(noisy), _luma(clean)) if gray else (noisy, clean)
+            yield (luma(noisy), luma(clean)) if gray else (noisy, clean)
         return
     if sigma is None:
         return
     model = Gaussian(sigma)
     for index, stored in enumerate(dataset.images()):
-        image = _luma(stored) if gray else stored
-        clean = Image(_on_scale(image), image.axes, (0.0, _PEAK), source=image.source)
+        image = luma(stored) if gray else stored
+        clean = Image(on_scale(image), image.axes, (0.0, PEAK), source=image.source)
         rng = np.random.default_rng([seed, index, round(sigma * 100)])
         values = model.sample(clean.values, rng=rng).astype(np.float32, copy=False)
         yield Image(values, clean.axes, clean.value_range, source=clean.source), clean
@@ -279,13 +275,13 @@ def _inputs(dataset: Dataset, *, sigma: float | None, seed: int, gray: bool) -> 
 def _level(noisy: Image, denoiser: Denoiser, *, sigma: float | None, estimate: Estimate | None) -> Level:
     if estimate is not None and denoiser is not NOISY:
         return estimate(noisy)
-    told = 0.0 if sigma is None else sigma / _PEAK
+    told = 0.0 if sigma is None else sigma / PEAK
     return np.full(noisy.channels, told, dtype=np.float32)
 
 
 def _scores(result: Image, clean: Image, denoiser: Denoiser) -> tuple[float, float]:
     where = f"{clean.source}: " if clean.source else ""
-    test, reference = _on_scale(result), _on_scale(clean)
+    test, reference = on_scale(result), on_scale(clean)
     if test.shape != reference.shape:
         raise ImageError(
             f"{where}the noisy image has shape {test.shape} and the clean one {reference.shape}; they are no pair.",
@@ -295,38 +291,17 @@ def _scores(result: Image, clean: Image, denoiser: Denoiser) -> tuple[float, flo
         raise ImageError(
             f"{where}{denoiser.name} returned values that are not finite, which can't be scored.", source=clean.source
         )
-    test = np.rint(np.clip(test, 0, _PEAK))
+    test = np.rint(np.clip(test, 0, PEAK))
     channel_axis = -1 if clean.axes.endswith("C") else None
     planes = zip(_planes(test, clean), _planes(reference, clean), strict=True)
     try:
-        similarity = [ssim(a, b, data_range=_PEAK, channel_axis=channel_axis) for a, b in planes]
+        similarity = [ssim(a, b, data_range=PEAK, channel_axis=channel_axis) for a, b in planes]
     except ImageError as error:  # too small; say which
         raise ImageError(f"{where}{error}", source=clean.source) from error
-    return psnr(test, reference, data_range=_PEAK), sum(similarity) / len(similarity)
+    return psnr(test, reference, data_range=PEAK), sum(similarity) / len(similarity)
 
 
 def _planes(values: npt.NDArray[np.float32], image: Image) -> npt.NDArray[np.float32]:
     """Return the values as a sequence of planes, (N, Y, X) or (N, Y, X, C)."""
     plane_ndim = 3 if image.axes.endswith("C") else 2
     return values.reshape(-1, *values.shape[values.ndim - plane_ndim :])
-
-
-def _on_scale(image: Image) -> FloatArray:
-    """Return the values on the 0-255 scale, as float32; 8-bit values stay exactly what they are."""
-    values = image.values.astype(np.float32)
-    if image.value_range == (0.0, _PEAK):
-        return values
-    return (values - np.float32(image.value_range[0])) * np.float32(_PEAK / image.span)
-
-
-def _luma(image: Image) -> Image:
-    """Return the image in gray."""
-    if image.channels == 1:
-        return image
-    if image.channels != 3:
-        raise ImageError(
-            f"{image.source or 'an image'} has {image.channels} channels; luma is made of 3 (RGB).", source=image.source
-        )
-    luma = image.values @ np.asarray(_LUMA)
-    luma = np.rint(luma).astype(image.values.dtype) if image.values.dtype.kind == "u" else luma.astype(np.float32)
-    return Image(luma, image.axes.removesuffix("C"), image.value_range, source=image.source)

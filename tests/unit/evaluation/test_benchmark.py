@@ -10,11 +10,13 @@ import pytest
 
 from limpid.core.denoiser import Capabilities, Denoiser
 from limpid.core.errors import ImageError, OptionError
+from limpid.core.image import Image
 from limpid.evaluation.benchmark import NOISY, measure, measure_all
 from limpid.evaluation.datasets import resolve
 from limpid.evaluation.memory import PeakMemory
 from limpid.evaluation.metrics import psnr, ssim
 from limpid.evaluation.protocol import protocol
+from limpid.evaluation.scale import luma, on_scale
 
 _SHAPE = (24, 32)
 
@@ -313,3 +315,16 @@ def test_the_protocol_is_json_and_states_seed_versions_and_machine():
     assert stated["cpu"]
     assert {"python", "numpy"} <= set(stated["versions"])
     assert "luma" in stated["channels"]
+
+
+def test_luma_of_other_channel_counts_is_refused():
+    image = Image(np.zeros((4, 4, 2), np.uint8), "YXC", (0, 255), source="two.tif")
+    with pytest.raises(ImageError, match=r"two\.tif has 2 channels"):
+        luma(image)
+
+
+def test_eight_bit_values_stay_exactly_what_they_are_on_the_scale():
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(on_scale(Image(values, "YX", (0, 255))), values)
+    shifted = Image(values.astype(np.float32) / 255 - 1, "YX", (-1, 0))
+    np.testing.assert_allclose(on_scale(shifted), values, rtol=0, atol=2e-5)  # float32 below one, times 255
