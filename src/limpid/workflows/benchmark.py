@@ -53,6 +53,7 @@ def benchmark(
     seed: int = 0,
     gray: bool = False,
     strength: float = 1.0,
+    value_range: tuple[float, float] | None = None,
     runtime: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
@@ -78,6 +79,8 @@ def benchmark(
         Measure on the luma of colour images.
     strength : float
         As in :func:`limpid.denoise`.
+    value_range : (float, float), optional
+        Values of black and white in folders of float files.
     runtime, precision, threads
         As in :func:`limpid.load_model`.
     on_image : callable, optional
@@ -96,7 +99,8 @@ def benchmark(
     if pairs is not None and len(names) != 1:
         raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
     loaded = [_load(d, runtime=runtime, precision=precision, threads=threads) for d in denoisers]
-    datasets = [resolve(_spelled(name), noisy=None if pairs is None else Path(pairs)) for name in names]
+    noisy = None if pairs is None else Path(pairs)
+    datasets = [resolve(_spelled(name), noisy=noisy, value_range=value_range) for name in names]
     sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
     rows: list[BenchmarkRow] = []
     for dataset in datasets:
@@ -111,7 +115,7 @@ def benchmark(
             gray=gray,
             on_image=on_image,
         )
-    return BenchmarkTable(protocol(seed=seed, gray=gray, threads=threads), tuple(rows))
+    return BenchmarkTable(protocol(seed=seed, strength=strength, gray=gray, threads=threads), tuple(rows))
 
 
 def _load(denoiser: str | Denoiser, *, runtime: str, precision: str, threads: int | None) -> Denoiser:

@@ -1,0 +1,54 @@
+"""Write measured figures as CSV that names date, versions and hardware."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def record(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Replace ``results/<name>.csv`` by these rows, each ending with where and when it was measured, and print them."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.csv"
+    where = {"date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "hardware": hardware(), "versions": versions()}
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=[*columns, *where])
+        writer.writeheader()
+        writer.writerows({**row, **where} for row in rows)
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    return path
+
+
+def hardware() -> str:
+    """Return the processor, what matters of its instructions, and how many cores this process may use."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    flags = next((v.split() for k, v in fields.items() if k.startswith("flags")), [])
+    model = next((v.strip() for k, v in fields.items() if k.startswith("model name")), platform.processor())
+    family = next((f" family {v.strip()}" for k, v in fields.items() if k.startswith("cpu family")), "")
+    wide = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in flags]
+    return f"{model}{family} ({', '.join(wide) or platform.machine()}), {len(os.sched_getaffinity(0))} cores"
+
+
+def versions() -> str:
+    """Return Python and the packages that decide speed and results."""
+    names = ["limpid", "numpy", "openvino", "torch", "scikit-image"]
+    found = [f"{n} {metadata.version(n)}" for n in names if _installed(n)]
+    return ", ".join([f"python {platform.python_version()}", *found])
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
