@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final
 
-__all__ = ["Directory", "Entry", "read_directory", "write_directory"]
+__all__ = ["TYPE_BYTES", "Directory", "Entry", "Tree", "read_directory", "read_tree", "write_directory", "write_tree"]
 
 #: Bytes of one element and its struct letter, by TIFF type; rationals are pairs.
 _TYPES: Final[Mapping[int, tuple[int, str]]] = {
@@ -25,7 +26,11 @@ _TYPES: Final[Mapping[int, tuple[int, str]]] = {
     12: (8, "d"),
     13: (4, "I"),
 }
+#: Bytes of one element, by TIFF type.
+TYPE_BYTES: Final[Mapping[int, int]] = {type_: size for type_, (size, _) in _TYPES.items()}
 _HEADER_BYTES: Final = 8
+#: Tags that point to another directory: EXIF, GPS, and inside EXIF interoperability.
+_POINTERS: Final = (0x8769, 0x8825, 0xA005)
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,28 @@ class Directory:
             return flat
         return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
 
+    def in_order(self, order: str) -> Directory:
+        """Return the same values in another byte order."""
+        if order == self.order:
+            return self
+        return Directory(order, {tag: _swapped(entry) for tag, entry in self.entries.items()})
 
-def read_directory(block: bytes, offset: int | None = None) -> Directory:
+
+@dataclass(frozen=True)
+class Tree:
+    """A directory and those its pointer tags lead to, by pointer tag."""
+
+    directory: Directory
+    children: Mapping[int, Tree]
+
+    def in_order(self, order: str) -> Tree:
+        """Return the same values in another byte order."""
+        return Tree(
+            self.directory.in_order(order), {tag: child.in_order(order) for tag, child in self.children.items()}
+        )
+
+
+def read_directory(block: bytes | mmap, offset: int | None = None) -> Directory:
     """Return the directory at `offset` (default: the first) of a block that begins with a TIFF header.
 
     Entries that point outside the block are left out; a block that is no TIFF gives an empty directory.
@@ -102,3 +127,36 @@ def write_directory(directory: Directory, *, at: int) -> bytes:
             table.append(head + struct.pack(f"{order}I", values_at + len(values)))
             values += entry.value + b"\x00" * (len(entry.value) % 2)
     return b"".join((*table, b"\x00\x00\x00\x00", values))
+
+
+def read_tree(block: bytes | mmap, offset: int | None = None) -> Tree:
+    """Return the directory at `offset` (default: the first) of a block, and those it points to."""
+    directory = read_directory(block, offset)
+    entries, children = dict(directory.entries), {}
+    for tag in _POINTERS:
+        target = directory.numbers(tag)
+        entries.pop(tag, None)
+        # A pointer back to where we are would not end.
+        if target and target[0] > (offset or 0):
+            children[tag] = read_tree(block, int(target[0]))
+    return Tree(Directory(directory.order, entries), children)
+
+
+def write_tree(tree: Tree, *, at: int) -> bytes:
+    """Return the bytes of a tree whose root will lie at offset `at` (even), children after it."""
+    order, entries = tree.directory.order, dict(tree.directory.entries)
+    entries.update({tag: Entry(4, 1, b"\x00\x00\x00\x00") for tag in tree.children})
+    position = at + len(write_directory(Directory(order, entries), at=at))
+    parts = []
+    for tag, child in tree.children.items():
+        entries[tag] = Entry(4, 1, struct.pack(f"{order}I", position))
+        parts.append(write_tree(child, at=position))
+        position += len(parts[-1])
+    return b"".join((write_directory(Directory(order, entries), at=at), *parts))
+
+
+def _swapped(entry: Entry) -> Entry:
+    """Return an entry with the bytes of each number reversed; rationals are two numbers."""
+    width = struct.calcsize(f"={_TYPES[entry.type][1][0]}")
+    parts = (entry.value[at : at + width][::-1] for at in range(0, len(entry.value), width))
+    return Entry(entry.type, entry.count, b"".join(parts))
