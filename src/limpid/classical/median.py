@@ -14,13 +14,19 @@ from limpid.core.image import FloatArray
 
 __all__ = ["Median"]
 
+#: Among radii 1 and 2 and limits 1.5 to none, by PSNR at sigma 10, 25 and 50 on 256 x 256 parts of scikit-image's
+#: camera, astronaut, coffee and chelsea.
 _RADIUS_PX: Final = 2
-_LIMIT: Final = 3.0
+_LIMIT: Final = 2.0
 
 
 @dataclass(frozen=True)
 class Median:
-    """Each pixel moves to the median of its 5 x 5 surroundings, by at most three times the noise level."""
+    """Each pixel moves to the median of its 5 x 5 surroundings, by at most twice the noise level.
+
+    The limit keeps lines and corners that stand out from the noise, and makes what is removed follow the level:
+    a window that grew with it would not scale with the image. Impulses far beyond the noise level stay.
+    """
 
     name: str = "median"
 
@@ -44,4 +50,5 @@ def _denoise(unit: FloatArray) -> FloatArray:
 
     side = 2 * _RADIUS_PX + 1
     median = ndimage.median_filter(unit, size=(side, side, 1), mode="reflect")
-    return unit + np.clip(median - unit, -_LIMIT, _LIMIT)
+    clean: FloatArray = unit + np.clip(median - unit, -_LIMIT, _LIMIT)
+    return clean

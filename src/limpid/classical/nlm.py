@@ -14,21 +14,31 @@ from limpid.core.image import FloatArray
 
 __all__ = ["NonLocalMeans"]
 
+#: In noise units. Sides 3, 5 and 7 and factors 0.4 to 0.8 were tried: the best mean PSNR at sigma 10, 25 and 50
+#: on 256 x 256 parts of scikit-image's camera, astronaut, coffee and chelsea, grey and colour.
 _PATCH_PX: Final = 5
 _DISTANCE_PX: Final = 8
-_H: Final = 0.8
+_H: Final = 0.6
 
 
 @dataclass(frozen=True)
 class NonLocalMeans:
-    """Each pixel becomes a mean of those within 8 pixels whose 5 x 5 surroundings look alike."""
+    """Each pixel becomes a mean of those within 8 pixels whose 5 x 5 surroundings look alike.
+
+    References
+    ----------
+    .. [1] A. Buades, B. Coll, J.-M. Morel, "A non-local algorithm for image denoising", IEEE CVPR 2005, equation 1.
+       :doi:`10.1109/CVPR.2005.38`
+    """
 
     name: str = "nlm"
 
     @property
     def capabilities(self) -> Capabilities:
         """Grey or RGB; local."""
-        return Capabilities(channels=(1, 3), level_map=False, halo_px=_DISTANCE_PX + _PATCH_PX // 2, bytes_per_pixel=64)
+        return Capabilities(
+            channels=(1, 3), level_map=False, halo_px=_DISTANCE_PX + _PATCH_PX // 2, bytes_per_pixel=136
+        )
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -53,4 +63,4 @@ def _denoise(unit: FloatArray) -> FloatArray:
         fast_mode=True,
         channel_axis=-1,
     )
-    return clean.reshape(unit.shape).astype(np.float32)
+    return np.asarray(clean, dtype=np.float32).reshape(unit.shape)

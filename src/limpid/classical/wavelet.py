@@ -14,12 +14,23 @@ from limpid.core.image import FloatArray
 
 __all__ = ["Wavelet"]
 
+#: Chosen among db2, sym4, sym8 and coif2 with 3 or 4 levels, by PSNR at sigma 10, 25 and 50 on scikit-image's
+#: camera, astronaut, coffee and chelsea. sym8 is 0.1 dB better and needs twice the least size.
 _WAVELET: Final = "sym4"
+_LEVELS: Final = 4
+#: Smaller planes are mirrored up to this side: the least that 4 levels of an 8-tap filter fit, 7 * 2**4.
+_LEAST_PX: Final = 112
 
 
 @dataclass(frozen=True)
 class Wavelet:
-    """Wavelet coefficients are shrunk by BayesShrink."""
+    """Wavelet coefficients are shrunk by BayesShrink.
+
+    References
+    ----------
+    .. [1] S. G. Chang, B. Yu, M. Vetterli, "Adaptive wavelet thresholding for image denoising and compression",
+       IEEE Trans. Image Process. 9(9), 2000, equation 12. :doi:`10.1109/83.862633`
+    """
 
     name: str = "wavelet"
 
@@ -31,7 +42,7 @@ class Wavelet:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "wavelet": _WAVELET}
+        return {"name": self.name, "wavelet": _WAVELET, "levels": _LEVELS}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""
@@ -39,10 +50,15 @@ class Wavelet:
 
 
 def _denoise(unit: FloatArray) -> FloatArray:
+    from scipy.fft import dct
     from skimage.restoration import denoise_wavelet
 
-    height, width, _ = unit.shape
-    least = 32
-    padded = np.pad(unit, ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0)), mode="symmetric")
-    clean = denoise_wavelet(padded, sigma=1.0, wavelet=_WAVELET, wavelet_levels=None, channel_axis=-1)
-    return np.asarray(clean[:height, :width], dtype=np.float32)
+    height, width, channels = unit.shape
+    # Luma and colour differences, as an orthonormal transform: the noise keeps level 1 in each, and no value
+    # range is assumed, unlike the library's conversion to YCbCr.
+    to_luma = dct(np.eye(channels, dtype=np.float32), axis=0, norm="ortho")
+    missing = [(0, max(0, _LEAST_PX - side)) for side in (height, width)]
+    padded = np.pad(unit @ to_luma.T, (*missing, (0, 0)), mode="symmetric")
+    clean = denoise_wavelet(padded, sigma=1.0, wavelet=_WAVELET, wavelet_levels=_LEVELS, channel_axis=-1)
+    result: FloatArray = clean[:height, :width].astype(np.float32) @ to_luma
+    return result

@@ -48,6 +48,9 @@ _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 _DENSE_PX: Final = 2**18
 _PLANES: Final = 16
 
+#: Share of the range next to a clipped end that is left out at most.
+_REACH_MOST: Final = 0.4
+
 _UNKNOWN: Final = (0.0, 0.0, math.inf)
 
 
@@ -96,8 +99,8 @@ def estimate_noise(image: Image) -> NoiseEstimate:
     off by comparing the smoothest blocks with more of them. Choosing smooth blocks by low frequencies and measuring in
     high ones follows [1]_; the correction is not from there.
 
-    Blocks that touch clipped or non-finite pixels don't count, nor do those too near a clipped end, nor
-    constant ones where they are the minority (frames, masks). Images of more than half a megapixel
+    Blocks that touch non-finite pixels don't count, nor do those too near a clipped end, nor those with clipped
+    pixels (unless the noise is so strong that most have some), nor constant ones where they are the minority. Images of more than half a megapixel
     are sampled.
 
     Parameters
@@ -142,20 +145,24 @@ def _measure(planes: Array) -> tuple[float, float, float]:
         return _UNKNOWN
     step = 2 if planes.size < _DENSE_PX else 4
     clipped = (_piles_up(values, low, 1), _piles_up(values, high, -1))
-    mean, smooth, fine = _energies(tiles, low, high, clipped, step)
+    mean, smooth, fine, whole = _energies(tiles, low, high, clipped, step)
     still = smooth + fine < _NO_CHANGE
-    if 2 * int(still.sum()) < still.size:
-        mean, smooth, fine = mean[~still], smooth[~still], fine[~still]
-    if not mean.size:
+    if 2 * int((still & whole).sum()) < int(whole.sum()):
+        whole &= ~still
+    if not whole.any():
         return _UNKNOWN
-    level = _level(smooth, fine, step)
+    level = _level(smooth[whole], fine[whole], step)
     if any(clipped):
-        # Noise reaches the end from further away than the blocks that hold a clipped pixel: near it, those
+        # Noise reaches an end from further away than the blocks that hold a clipped pixel: near it, those
         # that are left have lost their tails.
         reach = 3 * math.sqrt(level[0])
-        whole = (mean > clipped[0] * reach) & (mean < 1 - clipped[1] * reach)
-        if whole.any():
-            level = _level(smooth[whole], fine[whole], step)
+        if reach > _REACH_MOST:
+            # Noise this strong is clipped somewhere in most blocks; those in the middle lose least, and
+            # leaving out the ones that hold a clipped pixel would lose more.
+            whole, reach = ~still & np.isfinite(mean), _REACH_MOST
+        far = whole & (mean > clipped[0] * reach) & (mean < 1 - clipped[1] * reach)
+        if far.any():
+            level = _level(smooth[far], fine[far], step)
     sigma, least, most = (math.sqrt(variance) * (high - low) for variance in level)
     return sigma, least, most
 
@@ -206,29 +213,32 @@ def _piles_up(values: Array, end: float, towards: int) -> bool:
 
 def _energies(
     tiles: Array, low: float, high: float, clipped: tuple[bool, bool], step: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return each usable block's mean, and the energy per coefficient of its low and of its high frequencies.
+) -> tuple[FloatArray, FloatArray, FloatArray, Array]:
+    """Return each block's mean, energy per coefficient in low and high frequencies, and whether it is whole.
 
-    Values are taken relative to `low` and `high`, which become 0 and 1.
+    Values are taken relative to `low` and `high`, which become 0 and 1. A block is whole if it holds no clipped
+    and no bad pixel; with a bad one, its numbers are NaN.
     """
     unit = tiles.astype(np.float32)
     unit -= np.float32(low)
     unit /= np.float32(high - low)
     bad = ~np.isfinite(tiles)
+    if bad.any():
+        unit[bad] = np.nan
     for end, is_clipped in zip((low, high), clipped, strict=True):
         if is_clipped:
             bad |= tiles == end
     blocks = sliding_window_view(unit, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step]
+    whole: Array = np.ones(blocks.shape[:3], dtype=np.bool_)
     if bad.any():
-        touched = sliding_window_view(bad, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step].any(axis=(-2, -1))
-        blocks = blocks[~touched]
+        whole = ~sliding_window_view(bad, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step].any(axis=(-2, -1))
     blocks = blocks.reshape(-1, _SIDE**2)
     mean = blocks.mean(axis=1)
     # Without the mean, single precision is enough however flat the block.
     energy = np.square((blocks - mean[:, None]) @ _DCT.T)
     smooth = energy[:, 1:_FINE_FROM].mean(axis=1)
     fine = energy[:, _FINE_FROM:].mean(axis=1)
-    return mean, smooth, fine
+    return mean, smooth, fine, whole.ravel()
 
 
 def _dct_of_blocks() -> tuple[FloatArray, int]:

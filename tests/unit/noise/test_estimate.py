@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from limpid.core.image import Image
+from limpid.noise.estimate import NoiseEstimate, estimate_noise
+from limpid.noise.models import Gaussian
+
+PICTURES = {name: getattr(data, name)() for name in ("camera", "moon", "coins")}
+
+
+def _estimate(values: np.ndarray, axes: str = "YX") -> NoiseEstimate:
+    return estimate_noise(Image.from_array(values, axes=axes, value_range=(0, 255)))
+
+
+def _noisy(name: str, sigma: float, *, seed: int = 0) -> np.ndarray:
+    clean = PICTURES[name].astype(np.float32)
+    return clean + sigma * np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32)
+
+
+def _white(shape: tuple[int, ...], sigma: float = 1.0, *, seed: int = 0) -> np.ndarray:
+    return sigma * np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize(("sigma", "tolerance"), [(5, 0.15), (15, 0.05), (25, 0.03), (50, 0.03)])
+def test_sigma_of_noise_on_photographs_is_found(name: str, sigma: float, tolerance: float) -> None:
+    assert _estimate(_noisy(name, sigma)).sigma == pytest.approx(sigma, rel=tolerance)
+
+
+def test_interval_holds_the_true_sigma_as_often_as_it_says() -> None:
+    runs = 60
+    held = 0
+    for seed in range(runs):
+        low, high = _estimate(_white((96, 96), seed=seed)).sigma_interval
+        held += low <= 1 <= high
+    # Three standard errors of a share of 0.95.
+    assert held / runs >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / runs)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25, 50])
+def test_rounding_and_clipping_do_not_mislead(sigma: float) -> None:
+    stored = np.clip(np.rint(_noisy("camera", sigma)), 0, 255).astype(np.uint8)
+    assert _estimate(stored).sigma == pytest.approx(sigma, rel=0.06)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(1e-6, 1e6))
+def test_scaling_the_image_scales_sigma(factor: float) -> None:
+    picture = _noisy("camera", 20)[:96, :96]
+    assert _estimate(picture * np.float32(factor)).sigma == pytest.approx(_estimate(picture).sigma * factor, rel=1e-3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(-1000, 1000))
+def test_added_constant_does_not_change_sigma(delta: float) -> None:
+    picture = _noisy("camera", 20)[:96, :96]
+    assert _estimate(picture + np.float32(delta)).sigma == pytest.approx(_estimate(picture).sigma, rel=1e-3)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_flipping_does_not_change_sigma(axis: int) -> None:
+    picture = _noisy("camera", 20)
+    assert _estimate(np.flip(picture, axis)).sigma == pytest.approx(_estimate(picture).sigma, rel=1e-3)
+
+
+def test_more_noise_gives_a_larger_sigma() -> None:
+    found = [_estimate(_noisy("camera", sigma)).sigma for sigma in (0, 2, 4, 8, 16, 32)]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_photograph_without_added_noise_gives_a_small_sigma(name: str) -> None:
+    assert _estimate(PICTURES[name]).sigma <= 2.5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_constant_image_has_no_noise(dtype: type) -> None:
+    estimate = _estimate(np.full((40, 50), 77, dtype))
+    assert estimate.sigma == 0
+    assert estimate.sigma_interval == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (7, 7), (3, 90)])
+def test_image_too_small_to_measure_is_left_alone_and_says_so(shape: tuple[int, int]) -> None:
+    estimate = _estimate(_white(shape))
+    assert not estimate.measured
+    assert estimate.sigma == 0
+    assert estimate.model == Gaussian(0)
+    assert json.loads(json.dumps(estimate.to_dict()))["sigma_interval"] is None
+
+
+def test_synthetic_graphics_are_answered() -> None:
+    checks = np.indices((64, 64)).sum(0) % 2
+    for picture in (checks, np.tile([0, 0, 1, 1], (64, 16)), np.eye(64), np.tri(64)):
+        estimate = _estimate((picture * 255).astype(np.uint8))
+        assert math.isfinite(estimate.sigma)
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    assert _estimate(ramp).sigma < 0.5
+
+
+def test_black_frame_does_not_hide_the_noise() -> None:
+    picture = np.zeros((200, 200), np.float32)
+    picture[40:, 30:] = 100 + _white((160, 170), 10)
+    assert _estimate(picture).sigma == pytest.approx(10, rel=0.05)
+
+
+def test_pixels_that_are_not_finite_do_not_count() -> None:
+    picture = _white((128, 128), 10)
+    picture[5, 7], picture[60:80, 90] = np.inf, np.nan
+    assert _estimate(picture).sigma == pytest.approx(10, rel=0.05)
+    assert not _estimate(np.full((30, 30), np.nan, np.float32)).measured
+
+
+def test_each_channel_is_measured_and_sigma_is_their_root_mean_square() -> None:
+    picture = np.stack([_white((128, 128), s, seed=s) for s in (3, 4, 12)], axis=-1)
+    estimate = _estimate(picture, "YXC")
+    assert estimate.sigma_per_channel == pytest.approx((3, 4, 12), rel=0.06)
+    assert estimate.sigma == pytest.approx(math.sqrt(np.mean(np.square(estimate.sigma_per_channel))))
+
+
+def test_large_images_and_stacks_are_sampled_and_still_right() -> None:
+    assert _estimate(_white((1500, 1100), 7)).sigma == pytest.approx(7, rel=0.03)
+    assert _estimate(_white((3, 20, 90, 100), 7), "TZYX").sigma == pytest.approx(7, rel=0.03)
+    assert _estimate(_white((9, 100_000), 7)).sigma == pytest.approx(7, rel=0.03)
+
+
+def test_input_is_unchanged() -> None:
+    picture = _white((64, 64))
+    before = picture.copy()
+    _estimate(picture)
+    np.testing.assert_array_equal(picture, before)
