@@ -100,8 +100,8 @@ def estimate_noise(image: Image) -> NoiseEstimate:
     high ones follows [1]_; the correction is not from there.
 
     Blocks that touch non-finite pixels don't count, nor do those too near a clipped end, nor those with clipped
-    pixels (unless the noise is so strong that most have some), nor constant ones where they are the minority. Images of more than half a megapixel
-    are sampled.
+    pixels (unless the noise is so strong that most have some), nor constant ones where they are the minority.
+    Images of more than half a megapixel are sampled.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _level(smooth: FloatArray, fine: FloatArray, step: int) -> tuple[float, floa
     # A block of white noise has `_FINE_COUNT` independent squares in its mean; more spread than that is texture.
     spread = max(float(chosen.std()), variance * math.sqrt(2 / _FINE_COUNT))
     error = spread * math.sqrt(_OVERLAP[step] / few)
-    least = corrected - 1.96 * error - texture - 2 * _METHOD_ERROR * corrected
+    least = corrected - 1.96 * error - 2 * texture - 2 * _METHOD_ERROR * corrected
     most = corrected + 1.96 * error + (variance - corrected) + 2 * _METHOD_ERROR * corrected
     return corrected, max(least, 0.0), most
 
@@ -231,7 +231,8 @@ def _energies(
     blocks = sliding_window_view(unit, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step]
     whole: Array = np.ones(blocks.shape[:3], dtype=np.bool_)
     if bad.any():
-        whole = ~sliding_window_view(bad, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step].any(axis=(-2, -1))
+        touched = sliding_window_view(bad, (_SIDE, _SIDE), axis=(1, 2))[:, ::step, ::step]
+        whole = np.logical_not(np.any(touched, axis=(-2, -1)))
     blocks = blocks.reshape(-1, _SIDE**2)
     mean = blocks.mean(axis=1)
     # Without the mean, single precision is enough however flat the block.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limpid.noise.levels import LEVEL_HALO_PX, level_map
@@ -18,6 +18,7 @@ def _by_definition(tile: np.ndarray, model: PoissonGaussian) -> np.ndarray:
     return level
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3]), st.integers(0, 9))
 def test_level_is_that_of_the_mean_over_the_part_of_the_box_inside(
     height: int, width: int, channels: int, seed: int
