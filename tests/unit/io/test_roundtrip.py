@@ -12,16 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import ExifTags, ImageCms
+from PIL import Image as PillowImage
+
 from limpid.core.image import Image, Metadata, Provenance
 from limpid.io import probe, read_image, write_image
 from limpid.io.formats import FORMATS
-from PIL import ExifTags, ImageCms
-from PIL import Image as PillowImage
 
 RANGES = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0), "float32": (-0.5, 2.0)}
 LOSSLESS = ("png", "tiff")
 STEPS = (
-    Provenance("limpid 0.1.0", "denoise", {"sigma": 12.5, "model": "fast", "levels": [1, 2], "note": 'ä <&"\' ]]>'}),
+    Provenance("limpid 0.1.0", "denoise", {"sigma": 12.5, "model": "fast", "levels": [1, 2], "note": "ä <&\"' ]]>"}),
     Provenance("limpid 0.1.0", "assess"),
 )
 PACKET = (
@@ -63,9 +64,7 @@ def random_pixels(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarr
 
 def make_image(axes: str, shape: tuple[int, ...], dtype: str, *, alpha: bool = False, **metadata: Any) -> Image:
     opacity = random_pixels(shape[: len(axes.removesuffix("C"))], dtype, 1) if alpha else None
-    return Image(
-        random_pixels(shape, dtype), axes, RANGES[dtype], alpha=opacity, metadata=Metadata(**metadata)
-    )
+    return Image(random_pixels(shape, dtype), axes, RANGES[dtype], alpha=opacity, metadata=Metadata(**metadata))
 
 
 def smooth_image(channels: int, *, alpha: bool = False, **metadata: Any) -> Image:
@@ -94,7 +93,7 @@ LOSSLESS_CASES = [
                    ("IYXC", (3, 5, 7, 3)), ("TIYX", (2, 3, 5, 7)), ("TZYXC", (2, 3, 5, 7, 3))], (False, True))
     for axes, shape in [axes_shape]
     for dtype in FORMATS[name].dtypes
-    if name == "tiff" or axes == "YX" or shape[-1] == 3 and axes == "YXC"
+    if name == "tiff" or axes == "YX" or (shape[-1] == 3 and axes == "YXC")
 ]  # fmt: skip
 
 

@@ -1,0 +1,224 @@
+"""What can't be read or written without loss is refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as PillowImage
+
+from limpid.core.errors import OptionError, ReadError, TooLargeError, WriteError
+from limpid.core.image import Image, Metadata
+from limpid.io import probe, read_image, write_image
+from limpid.io.formats import FORMATS
+
+NOISE = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+
+
+def by_pillow(picture: PillowImage.Image, name: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def by_tifffile(pixels: np.ndarray[Any, Any], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, **options)
+    return buffer.getvalue()
+
+
+def animation(name: str, frames: int = 3) -> bytes:
+    pictures = [PillowImage.fromarray(np.roll(NOISE, shift, 0)) for shift in range(frames)]
+    return by_pillow(pictures[0], name, save_all=True, append_images=pictures[1:], duration=40)
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    image_data = b"IDAT" + zlib.compress(b"")
+    parts = [struct.pack(">I", len(b) - 4) + b + struct.pack(">I", zlib.crc32(b)) for b in (body, image_data, b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def jpeg_header(width: int, height: int) -> bytes:
+    encoded = by_pillow(PillowImage.fromarray(NOISE), "JPEG")
+    at = encoded.index(b"\xff\xc0") + 5
+    return encoded[:at] + struct.pack(">HH", height, width) + encoded[at + 4 :]
+
+
+def tiff_header(width: int, height: int) -> bytes:
+    tags = ((256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height), (279, 4))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\x00" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "zero bytes": (lambda: b"", "empty"),
+    "text": (lambda: b"this is not an image\n", "this is text"),
+    "random bytes": (lambda: bytes(range(255, 0, -1)), "not an image"),
+    "GIF": (lambda: by_pillow(PillowImage.fromarray(NOISE), "GIF"), "GIF files are not read"),
+    "BMP": (lambda: by_pillow(PillowImage.fromarray(NOISE), "BMP"), "BMP files are not read"),
+    "animated GIF": (lambda: animation("GIF"), "animated GIF of 3 frames; extract the frames"),
+    "animated PNG": (lambda: animation("PNG"), "animated PNG of 3 frames; extract the frames"),
+    "animated WebP": (lambda: animation("WEBP"), "animated WebP of 3 frames; extract the frames"),
+    "animated AVIF": (lambda: animation("AVIF"), "animated AVIF of 3 frames; extract the frames"),
+    "CMYK JPEG": (lambda: by_pillow(PillowImage.new("CMYK", (8, 8)), "JPEG"), "CMYK"),
+    "CMYK TIFF": (lambda: by_pillow(PillowImage.new("CMYK", (8, 8)), "TIFF"), "CMYK"),
+    "Lab TIFF": (lambda: by_pillow(PillowImage.new("LAB", (8, 8)), "TIFF"), "Lab"),
+    "10-bit AVIF": (lambda: imagecodecs.avif_encode(NOISE.astype(np.uint16), bitspersample=10), "10-bit AVIF"),
+    "int8 TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.int8)), "int8"),
+    "int16 TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.int16)), "int16"),
+    "int32 TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.int32)), "int32"),
+    "uint32 TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.uint32)), "uint32"),
+    "uint64 TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.uint64)), "uint64"),
+    "complex TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.complex64)), "complex64"),
+    "raw TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.uint16), photometric="CFA"), "camera raw"),
+    "DNG": (lambda: by_tifffile(NOISE, extratags=[(50706, 1, 4, bytes((1, 4, 0, 0)), True)]), "camera raw"),
+    "float TIFF": (lambda: by_tifffile(np.zeros((4, 4), np.float32)), "--value-range LO HI"),
+    "12-bit JPEG": (lambda: imagecodecs.jpeg8_encode(NOISE.astype(np.uint16), bitspersample=12), "12 bits"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_file_that_would_lose_something_is_refused_by_name(tmp_path: Path, case: str) -> None:
+    make, message = REFUSED[case]
+    path = tmp_path / "named.png"
+    path.write_bytes(make())
+    with pytest.raises(ReadError, match=message) as caught:
+        read_image(path)
+    assert caught.value.source == str(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    with pytest.raises(ReadError, match=message):
+        read_image(make())
+
+
+def test_images_of_different_size_in_one_tiff_are_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.tif") as writer:
+        writer.write(np.zeros((4, 4), np.uint8), metadata=None)
+        writer.write(np.zeros((5, 6), np.uint8), metadata=None)
+    with pytest.raises(ReadError, match="2 images of different layout"):
+        read_image(tmp_path / "two.tif")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path, name: str) -> None:
+    write_image(Image.from_array(NOISE), tmp_path / "whole", format=name)
+    whole = (tmp_path / "whole").read_bytes()
+    assert read_image(whole).values.shape == NOISE.shape
+    for length in (*range(1, 64), *range(64, len(whole), 97), len(whole) - 20, len(whole) - 2, len(whole) - 1):
+        with pytest.raises(ReadError):
+            read_image(whole[:length])
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_stack_cut_between_pages_is_refused(compression: str | None) -> None:
+    whole = by_tifffile(np.stack([NOISE[..., 0]] * 4), photometric="minisblack", compression=compression, metadata=None)
+    for length in range(8, len(whole) - 1, 211):
+        with pytest.raises(ReadError):
+            read_image(whole[:length])
+
+
+@pytest.mark.parametrize("make", [png_header, jpeg_header, tiff_header])
+@pytest.mark.parametrize("side", [30_000, 65_000])
+def test_a_header_that_announces_too_much_is_refused_before_decoding(
+    make: Callable[[int, int], bytes], side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("decoding began")
+
+    for decoder in ("png_decode", "jpeg8_decode"):
+        monkeypatch.setattr(imagecodecs, decoder, never)
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", never)
+    with pytest.raises(TooLargeError) as caught:
+        read_image(make(side, side))
+    for part in (f"{side * side:,}", "500,000,000", "max_pixels=", "--max-pixels"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_pixel_limit_is_the_callers(name: str, tmp_path: Path) -> None:
+    write_image(Image.from_array(NOISE), tmp_path / "image", format=name)
+    assert read_image(tmp_path / "image", max_pixels=2000).values.shape == NOISE.shape
+    with pytest.raises(TooLargeError):
+        read_image(tmp_path / "image", max_pixels=1999)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_pillows_own_limit_does_not_matter_and_is_not_touched(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 10)
+    write_image(Image.from_array(NOISE), tmp_path / "image", format=name)
+    assert read_image(tmp_path / "image").values.shape == NOISE.shape
+    assert PillowImage.MAX_IMAGE_PIXELS == 10
+
+
+def test_paths_that_are_no_readable_file_are_refused_by_reason(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    cases = {tmp_path: "folder", tmp_path / "none.png": "no such file", tmp_path / "loop": "symbolic links"}
+    for path, reason in cases.items():
+        for function in (read_image, probe):
+            with pytest.raises(ReadError, match=reason) as caught:
+                function(path)
+            assert caught.value.source == str(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_file_without_permission_is_refused_by_reason(tmp_path: Path) -> None:
+    path = tmp_path / "secret.png"
+    path.write_bytes(png_header(1, 1))
+    path.chmod(0)
+    with pytest.raises(ReadError, match="permission"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "lost", "instead"),
+    [
+        (Image.from_array(np.zeros((4, 4), np.uint16)), "jpeg", "uint16 pixels", "PNG or TIFF"),
+        (Image.from_array(np.zeros((4, 4), np.uint16)), "webp", "uint16 pixels", "PNG or TIFF"),
+        (Image.from_array(np.zeros((4, 4), np.uint16)), "avif", "uint16 pixels", "PNG or TIFF"),
+        (Image.from_array(np.zeros((4, 4), np.float32), value_range=(0, 1)), "png", "float32 pixels", "TIFF"),
+        (Image.from_array(np.zeros((3, 4, 4), np.uint8), axes="ZYX"), "png", "a stack of 3 planes", "TIFF"),
+        (Image.from_array(np.zeros((4, 4, 4), np.uint8), axes="YXC"), "png", "4 channels", "TIFF"),
+        (
+            Image(np.zeros((4, 4), np.uint8), "YX", (0, 255), alpha=np.zeros((4, 4), np.uint8)),
+            "jpeg",
+            "alpha channel",
+            "PNG or TIFF or WebP or AVIF",
+        ),
+        (Image.from_array(np.zeros((1, 20_000), np.uint8)), "webp", "20000 x 1 pixels", "PNG or JPEG or TIFF"),
+    ],
+)
+def test_what_a_format_would_lose_is_refused_with_one_that_would_not(
+    tmp_path: Path, image: Image, name: str, lost: str, instead: str
+) -> None:
+    path = tmp_path / "out"
+    with pytest.raises(WriteError, match=f"can't hold .*{lost}.*; write {instead} instead") as caught:
+        write_image(image, path, format=name)
+    assert caught.value.source == str(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_too_large_for_jpeg_is_refused(tmp_path: Path) -> None:
+    image = dataclasses.replace(Image.from_array(NOISE), metadata=Metadata(exif=b"II*\x00" + bytes(70_000)))
+    with pytest.raises(WriteError, match="at most 65533 bytes"):
+        write_image(image, tmp_path / "out.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_options_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    image = Image.from_array(NOISE)
+    for name, options in (("a.xyz", {}), ("a", {}), ("a.png", {"format": "bmp"}), ("a.jpg", {"quality": 101})):
+        with pytest.raises(OptionError):
+            write_image(image, tmp_path / name, **options)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
