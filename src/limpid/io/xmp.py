@@ -29,6 +29,13 @@ _TAIL: Final = b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 _RDF_END: Final = re.compile(rb"</([A-Za-z_][\w.-]*:)?RDF\s*>")
 _PREFIX: Final = re.compile(rb"xmlns:([A-Za-z_][\w.-]*)\s*=\s*[\"']" + re.escape(NAMESPACE.encode()) + rb"[\"']")
 
+#: What is left of an element that :func:`embed` wrote, once its properties are out.
+_EMPTY_DESCRIPTION: Final = re.compile(
+    rb"<(?:[A-Za-z_][\w.-]*:)?Description(?: [\w.-]+:about=\"\")? xmlns:limpid=\""
+    + re.escape(NAMESPACE.encode())
+    + rb"\"></(?:[A-Za-z_][\w.-]*:)?Description>"
+)
+
 
 def embed(
     packet: bytes | None, steps: Sequence[Provenance], value_range: tuple[float, float] | None = None
@@ -80,13 +87,14 @@ def extract(
     A packet that another program has rewritten is understood too. Properties that can't be understood stay in
     the packet.
     """
-    declared = _PREFIX.search(packet) if packet else None
-    if packet is None or declared is None:
+    # A program that rewrote the packet may have bound a prefix of its own to the namespace.
+    prefixes = sorted(set(_PREFIX.findall(packet))) if packet else []
+    if packet is None or not prefixes:
         return packet, (), None
     found: dict[str, Any] = {}
     rest = packet
     for name in ("Steps", "ValueRange"):
-        pattern = _property(declared[1], name.encode())
+        pattern = _property(prefixes, name.encode())
         match = pattern.search(rest)
         if match is None:
             continue
@@ -103,13 +111,6 @@ def extract(
     rest = _EMPTY_DESCRIPTION.sub(b"", rest)
     value_range = None if low is None or high is None else (float(low), float(high))
     return (None if rest == _HEAD + _TAIL else rest), steps, value_range
-
-
-_EMPTY_DESCRIPTION: Final = re.compile(
-    rb"<(?:[A-Za-z_][\w.-]*:)?Description(?: [\w.-]+:about=\"\")? xmlns:limpid=\""
-    + re.escape(NAMESPACE.encode())
-    + rb"\"></(?:[A-Za-z_][\w.-]*:)?Description>"
-)
 
 
 def _description(properties: dict[str, Any], rdf: bytes) -> bytes:
@@ -133,9 +134,9 @@ def _description(properties: dict[str, Any], rdf: bytes) -> bytes:
     )
 
 
-def _property(prefix: bytes, name: bytes) -> re.Pattern[bytes]:
+def _property(prefixes: Sequence[bytes], name: bytes) -> re.Pattern[bytes]:
     """Match a property of ours as an element or as an attribute of rdf:Description, both of which RDF allows."""
-    tag = re.escape(prefix + b":" + name)
+    tag = rb"(?:" + b"|".join(re.escape(prefix) for prefix in prefixes) + rb"):" + name
     return re.compile(
         rb"<" + tag + rb">(?P<element>[^<]*)</" + tag + rb">|\s" + tag + rb"=(?P<q>[\"'])(?P<attribute>.*?)(?P=q)",
         re.DOTALL,
