@@ -148,7 +148,7 @@ def _measure(planes: Array) -> tuple[float, float, float]:
     mean, smooth, fine, whole = _energies(tiles, low, high, clipped, step)
     still = smooth + fine < _NO_CHANGE
     if 2 * int((still & whole).sum()) < int(whole.sum()):
-        whole &= ~still
+        whole &= ~_touched(still, tiles.shape, step)
     if not whole.any():
         return _UNKNOWN
     level = _level(smooth[whole], fine[whole], step)
@@ -165,6 +165,18 @@ def _measure(planes: Array) -> tuple[float, float, float]:
             level = _level(smooth[far], fine[far], step)
     sigma, least, most = (math.sqrt(variance) * (high - low) for variance in level)
     return sigma, least, most
+
+
+def _touched(still: Array, shape: tuple[int, ...], step: int) -> Array:
+    """Return which blocks overlap a constant one: at the edge of a frame, half a block may be noise."""
+    if not still.any():
+        return still
+    from scipy import ndimage  # slow to import, rarely needed
+
+    grid = still.reshape(shape[0], *((side - _SIDE) // step + 1 for side in shape[1:]))
+    reach = 2 * (_SIDE // step) - 1
+    near: Array = ndimage.maximum_filter(grid, size=(1, reach, reach))
+    return near.ravel()
 
 
 def _level(smooth: FloatArray, fine: FloatArray, step: int) -> tuple[float, float, float]:

@@ -51,6 +51,11 @@ def test_rounding_and_clipping_do_not_mislead(sigma: float) -> None:
     assert _estimate(stored).sigma == pytest.approx(sigma, rel=0.06)
 
 
+def test_noise_clipped_at_both_ends_is_measured_where_it_is_not() -> None:
+    stored = np.clip(np.rint(_noisy("camera", 50)), 0, 255).astype(np.uint8)
+    assert _estimate(stored).sigma == pytest.approx(50, rel=0.03)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.floats(1e-6, 1e6))
 def test_scaling_the_image_scales_sigma(factor: float) -> None:
@@ -106,8 +111,9 @@ def test_synthetic_graphics_are_answered() -> None:
     assert _estimate(ramp).sigma < 0.5
 
 
-def test_black_frame_does_not_hide_the_noise() -> None:
-    picture = np.zeros((200, 200), np.float32)
+@pytest.mark.parametrize("frame", [0, 100])
+def test_constant_frame_does_not_hide_the_noise(frame: float) -> None:
+    picture = np.full((200, 200), frame, np.float32)
     picture[40:, 30:] = 100 + _white((160, 170), 10)
     assert _estimate(picture).sigma == pytest.approx(10, rel=0.05)
 
