@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -86,29 +87,37 @@ class Trainer:
     def run(self, *, checkpoint_every: int = 2000) -> None:
         """Train to the last step, writing a checkpoint every `checkpoint_every` steps and at the end."""
         started, first, losses = time.monotonic(), self.step, []
-        while self.step < self.config.steps:
-            losses.append(self._train_step())
-            self.step += 1
-            if self.step % checkpoint_every == 0 or self.step == self.config.steps:
-                self._save()
-                figures = self._validate()
-                speed = (self.step - first) / (time.monotonic() - started)
-                self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
-                losses.clear()
+        with ThreadPoolExecutor(max_workers=1) as ahead:  # draws the next batch while this one trains
+            coming = ahead.submit(self._draw, self.step)
+            while self.step < self.config.steps:
+                clean, noisy, level = coming.result()
+                coming = ahead.submit(self._draw, self.step + 1)
+                losses.append(self._train_step(clean, noisy, level))
+                self.step += 1
+                if self.step % checkpoint_every == 0 or self.step == self.config.steps:
+                    self._save()
+                    figures = self._validate()
+                    speed = (self.step - first) / (time.monotonic() - started)
+                    self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
+                    losses.clear()
 
-    def _train_step(self) -> float:
-        config, stage = self.config, self.config.stage_at(self.step)
-        rng = np.random.default_rng([config.seed, self.step])
+    def _draw(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the clean patches, noisy patches and levels of a step."""
+        stage = self.config.stage_at(step)
+        rng = np.random.default_rng([self.config.seed, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         clean = torch.from_numpy(self.pool.draw(stage.batch, patch_px=stage.patch_px, rng=rng))
-        noisy, level = (
-            t.contiguous(memory_format=torch.channels_last) for t in add_noise(clean, config.noise, generator)
-        )
+        noisy, level = add_noise(clean, self.config.noise, generator)
+        noisy, level = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
+        return clean, noisy, level
+
+    def _train_step(self, clean: Tensor, noisy: Tensor, level: Tensor) -> float:
+        config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser)
         with torch.autocast("cpu", torch.bfloat16):
             residual = self.network(noisy, level)
-        loss = LOSSES[stage.loss](noisy + residual.float(), clean)
+        loss = LOSSES[config.stage_at(self.step).loss](noisy + residual.float(), clean)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)

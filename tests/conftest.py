@@ -1,0 +1,52 @@
+"""What several test folders share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory):
+    """Keep self-tests and downloads of a test run out of the user's cache, also in processes it starts."""
+    before = os.environ.get("LIMPID_CACHE")
+    os.environ["LIMPID_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["LIMPID_CACHE"]
+    else:
+        os.environ["LIMPID_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """Return a stored network of a few random weights."""
+    import torch
+
+    from limpid.models.cards import ModelCard
+    from limpid.models.checkpoint import save_model
+    from limpid.models.registry import build_network
+
+    torch.manual_seed(0)
+    parameters = {"channels": 1, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
+    network = build_network("unet", parameters)
+    card = ModelCard(
+        name="tiny-gray",
+        architecture="unet",
+        parameters=parameters,
+        channels=1,
+        weights=sum(p.numel() for p in network.parameters()),
+        kmac_per_pixel=1.0,
+        sigma_max=0.2,
+        bf16_sigma_min=0.04,
+        halo_px=32,
+        size_multiple=4,
+        noise="none",
+        data="none",
+        recipe="none",
+        licence="Apache-2.0",
+        metrics={},
+        sha256="",
+    )
+    return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny-gray")

@@ -1,0 +1,170 @@
+"""denoise_image with denoisers whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from limpid.core.apply import denoise_image
+from limpid.core.denoiser import Capabilities
+from limpid.core.errors import ImageError, ModelError, OptionError
+from limpid.core.image import Image
+
+
+class Shrink:
+    """Moves every value towards a local mean by an amount that grows with the level."""
+
+    name = "shrink"
+    identity = {"name": "shrink"}  # noqa: RUF012
+
+    def __init__(self, **capabilities):
+        self.capabilities = Capabilities(**{"channels": (1, 3), "level_map": True, "halo_px": 2, **capabilities})
+        self.seen = []
+
+    def denoise_plane(self, noisy, level):
+        self.seen.append((noisy.shape, np.array(level)))
+        mean = ndimage.uniform_filter(noisy, (3, 3, 1), mode="nearest")
+        share = np.minimum(level * 4, 1)
+        return noisy + share * (mean - noisy)
+
+
+def noisy_image(shape=(20, 30), dtype=np.uint8, axes="YX", value_range=None, seed=0):
+    values = np.random.default_rng(seed).integers(0, 256, shape)
+    return Image.from_array(values.astype(dtype), axes=axes, value_range=value_range)
+
+
+def level(*values):
+    return np.array(values, np.float32)
+
+
+def test_strength_zero_is_the_identity_to_the_bit_and_asks_nobody():
+    image, denoiser = noisy_image(), Shrink()
+    assert np.array_equal(denoise_image(image, denoiser, level=level(0.1), strength=0).values, image.values)
+    assert denoiser.seen == []
+
+
+def test_a_level_of_zero_changes_nothing():
+    image, denoiser = noisy_image(), Shrink()
+    assert np.array_equal(denoise_image(image, denoiser, level=level(0)).values, image.values)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1, 2])
+def test_strength_scales_the_level_told(strength):
+    denoiser = Shrink()
+    denoise_image(noisy_image(), denoiser, level=level(0.1), strength=strength)
+    assert denoiser.seen[0][1] == pytest.approx(0.1 * strength)
+
+
+def test_the_level_is_capped_at_what_the_denoiser_was_made_for():
+    denoiser = Shrink(sigma_max=0.15)
+    denoise_image(noisy_image(), denoiser, level=level(0.1), strength=2)
+    assert denoiser.seen[0][1] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 2.1, float("nan")])
+def test_a_strength_outside_its_range_is_refused(strength):
+    with pytest.raises(OptionError, match="strength"):
+        denoise_image(noisy_image(), Shrink(), level=level(0.1), strength=strength)
+
+
+def test_tiles_give_what_the_whole_plane_gives():
+    image, denoiser = noisy_image((300, 410)), Shrink()
+    whole = denoise_image(image, Shrink(halo_px=None), level=level(0.1))
+    tiled = denoise_image(image, denoiser, level=level(0.1), memory=1)
+    assert len(denoiser.seen) > 10
+    assert np.array_equal(tiled.values, whole.values)
+
+
+def test_memory_bounds_the_pixels_of_a_tile():
+    denoiser = Shrink(bytes_per_pixel=100)
+    denoise_image(noisy_image((600, 600)), denoiser, level=level(0.1), memory=2_000_000)
+    assert max(shape[0] * shape[1] for shape, _ in denoiser.seen) * 100 <= 2_100_000
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((1, 1), "YX"), ((1, 500), "YX"), ((3, 8, 9), "ZYX"), ((2, 8, 9, 3), "TYXC"), ((8, 9, 3), "YXC")],
+)
+def test_any_axes_and_sizes_come_back_in_shape_and_dtype(shape, axes):
+    image = noisy_image(shape, axes=axes)
+    clean = denoise_image(image, Shrink(), level=level(*[0.1] * image.channels))
+    assert (clean.values.shape, clean.values.dtype, clean.axes) == (shape, np.uint8, axes)
+
+
+def test_other_channel_counts_go_channel_by_channel_with_their_own_level():
+    denoiser = Shrink()
+    denoise_image(noisy_image((8, 9, 2), axes="YXC"), denoiser, level=level(0.1, 0.2))
+    assert [(shape, *map(float, told)) for shape, told in denoiser.seen] == [
+        ((8, 9, 1), pytest.approx(0.1)),
+        ((8, 9, 1), pytest.approx(0.2)),
+    ]
+
+
+def test_a_denoiser_that_can_not_take_the_channels_says_so():
+    with pytest.raises(ModelError, match="3 channels"):
+        denoise_image(noisy_image(), Shrink(channels=(3,)), level=level(0.1))
+
+
+def test_a_level_map_becomes_its_root_mean_square_where_maps_are_not_taken():
+    denoiser = Shrink(level_map=False)
+    denoise_image(noisy_image(), denoiser, level=lambda tile: np.where(tile > 0.5, 0.3, 0.1).astype(np.float32))
+    told = denoiser.seen[0][1]
+    assert told.shape == (1,)
+    assert 0.1 < told[0] < 0.3
+
+
+def test_chroma_strength_alone_leaves_luma_as_it_is():
+    image = noisy_image((20, 30, 3), np.float32, "YXC", (0, 255))
+    clean = denoise_image(image, Shrink(), level=level(0.2, 0.2, 0.2), strength=0, chroma_strength=1)
+    assert clean.values.mean(-1) == pytest.approx(image.values.mean(-1), abs=1e-3)
+    assert not np.allclose(clean.values, image.values, atol=1)
+
+
+def test_integers_are_rounded_and_clipped_floats_are_not():
+    class Lift(Shrink):
+        def denoise_plane(self, noisy, level):
+            return noisy + np.float32(0.6 / 255)
+
+    low, high = Image.from_array(np.array([[10, 255]], np.uint8)), Image.from_array(np.ones((1, 1)), value_range=(0, 1))
+    assert denoise_image(low, Lift(), level=level(0.1)).values.tolist() == [[11, 255]]
+    assert denoise_image(high, Lift(), level=level(0.1)).values > 1
+
+
+@pytest.mark.parametrize("value_range", [(0, 1), (-1000, 3000), (0, 1e-6)])
+def test_any_value_range_gives_the_same_picture(value_range):
+    unit = noisy_image((20, 30), np.float32, value_range=(0, 255)).values / 255
+    low, high = value_range
+    image = Image.from_array(unit * np.float32(high - low) + np.float32(low), value_range=value_range)
+    clean = denoise_image(image, Shrink(), level=level(0.1)).values
+    expected = denoise_image(Image.from_array(unit, value_range=(0, 1)), Shrink(), level=level(0.1)).values
+    assert (clean - low) / (high - low) == pytest.approx(expected, abs=2e-6 * max(1, abs(low) / (high - low)))
+
+
+def test_pixels_that_are_not_finite_stay_and_do_not_spread():
+    values = np.full((16, 16), 0.5, np.float32)
+    values[3, 4], values[5, 6], values[7, 8] = np.nan, np.inf, -np.inf
+    clean = denoise_image(Image.from_array(values, value_range=(0, 1)), Shrink(), level=level(0.2)).values
+    assert np.array_equal(np.isfinite(clean), np.isfinite(values))
+    assert clean[np.isfinite(clean)] == pytest.approx(0.5)
+
+
+def test_a_channel_without_any_finite_pixel_does_not_stop_the_others():
+    values = np.random.default_rng(0).random((8, 8, 3), dtype=np.float32)
+    values[..., 1] = np.nan
+    clean = denoise_image(Image.from_array(values, value_range=(0, 1)), Shrink(), level=level(0.1, 0.1, 0.1)).values
+    assert np.isnan(clean[..., 1]).all()
+    assert np.isfinite(clean[..., [0, 2]]).all()
+
+
+def test_a_plane_without_any_finite_pixel_is_refused():
+    image = Image.from_array(np.full((4, 4), np.nan), value_range=(0, 1))
+    with pytest.raises(ImageError, match="no finite pixel"):
+        denoise_image(image, Shrink(), level=level(0.1))
+
+
+def test_alpha_and_the_input_are_untouched():
+    values, alpha = np.random.default_rng(0).integers(0, 256, (2, 8, 9), dtype=np.uint8)
+    before = values.copy()
+    image = Image(values, "YX", (0, 255), alpha=alpha)
+    clean = denoise_image(image, Shrink(), level=level(0.2))
+    assert clean.alpha is alpha
+    assert np.array_equal(values, before)

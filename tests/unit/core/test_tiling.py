@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from limpid.core.tiling import tile_spans
+
+
+@st.composite
+def geometries(draw):
+    align = draw(st.sampled_from([1, 2, 8, 16]))
+    halo = align * draw(st.integers(0, 6))
+    tile = 2 * halo + align * draw(st.integers(1, 12))
+    return draw(st.integers(1, 3000)), tile, halo, align
+
+
+@given(geometries())
+def test_what_tiles_keep_covers_the_axis_once(geometry):
+    length, tile, halo, align = geometry
+    kept = [i for s in tile_spans(length, tile=tile, halo=halo, align=align) for i in range(s.keep_start, s.keep_stop)]
+    assert kept == list(range(length))
+
+
+@given(geometries())
+def test_every_kept_pixel_has_its_halo_or_the_border_of_the_image(geometry):
+    length, tile, halo, align = geometry
+    for span in tile_spans(length, tile=tile, halo=halo, align=align):
+        assert span.start == 0 or span.keep_start - span.start >= halo
+        assert span.stop == length or span.stop - span.keep_stop >= halo
+
+
+@given(geometries())
+def test_tiles_start_on_the_grid_and_are_equally_long(geometry):
+    length, tile, halo, align = geometry
+    spans = list(tile_spans(length, tile=tile, halo=halo, align=align))
+    assert all(span.start % align == 0 for span in spans)
+    if len(spans) > 1:
+        assert all(span.stop - span.start == tile for span in spans[:-1])
+        assert tile - align < spans[-1].stop - spans[-1].start <= tile
+
+
+def test_a_hand_sized_example():
+    spans = list(tile_spans(10, tile=6, halo=1))
+    assert [tuple(s) for s in spans] == [(0, 6, 0, 5), (4, 10, 5, 10)]
+
+
+@pytest.mark.parametrize(
+    ("length", "tile", "halo", "align"), [(0, 8, 0, 1), (9, 8, 4, 1), (9, 7, 1, 2), (9, 8, 1, 2), (9, 8, -1, 1)]
+)
+def test_numbers_that_leave_no_room_or_are_off_the_grid_are_refused(length, tile, halo, align):
+    with pytest.raises(ValueError, match="must be"):
+        list(tile_spans(length, tile=tile, halo=halo, align=align))

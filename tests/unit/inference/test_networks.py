@@ -1,0 +1,160 @@
+import json
+
+import numpy as np
+import pytest
+from skimage import data
+
+from limpid.core.apply import denoise_image
+from limpid.core.errors import MissingExtraError, OptionError
+from limpid.core.image import Image
+from limpid.inference import precision, runtimes
+from limpid.inference.calibrate import measure_bf16_sigma, measure_halo
+from limpid.inference.denoiser import NetworkDenoiser
+from limpid.inference.precision import SelfTest, self_test
+from limpid.inference.runtimes import RUNTIMES, load_runtime
+from limpid.models.store import find_models
+
+
+@pytest.fixture(scope="module")
+def openvino():
+    return load_runtime("openvino")
+
+
+@pytest.fixture(scope="module")
+def fast(openvino):
+    return NetworkDenoiser("fast", find_models("fast"), runtime=openvino, precision="fp32")
+
+
+def noisy_picture(sigma, shape=(200, 240)):
+    clean = data.camera()[100 : 100 + shape[0], 100 : 100 + shape[1]].astype(np.float32) / 255
+    return clean, clean + np.float32(sigma) * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def level(*values):
+    return np.array(values, np.float32)
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 37), (7, 5), (64, 64), (65, 130)])
+def test_runtimes_agree_on_any_size(tiny_model, name, shape):
+    noisy = np.random.default_rng(0).random((*shape, 1), dtype=np.float32)
+    results = [
+        NetworkDenoiser("tiny", {1: tiny_model}, runtime=load_runtime(n), precision="fp32").denoise_plane(
+            noisy, level(0.1)
+        )
+        for n in ("openvino", name)
+    ]
+    assert results[0].shape == noisy.shape
+    assert results[0].dtype == np.float32
+    assert results[0] == pytest.approx(results[1], abs=1e-5)
+
+
+def test_a_level_per_pixel_equal_everywhere_is_the_same_as_one_level(fast):
+    _, noisy = noisy_picture(0.1)
+    one = fast.denoise_plane(noisy[..., None], level(0.1))
+    many = fast.denoise_plane(noisy[..., None], np.full((*noisy.shape, 1), 0.1, np.float32))
+    assert np.array_equal(one, many)
+
+
+def test_the_input_is_unchanged(fast):
+    _, noisy = noisy_picture(0.1)
+    noisy.flags.writeable = False
+    fast.denoise_plane(noisy[..., None], level(0.1))
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 55])
+def test_tiles_equal_the_whole_within_half_an_eight_bit_step(fast, sigma):
+    _, noisy = noisy_picture(sigma / 255, (400, 400))
+    image = Image.from_array(noisy, value_range=(0, 1))
+    whole = denoise_image(image, fast, level=level(sigma / 255))
+    tiled = denoise_image(image, fast, level=level(sigma / 255), memory=1)
+    assert np.abs(whole.values - tiled.values).max() < 0.5 / 255
+
+
+@pytest.mark.parametrize("low", [0.0, 100.0])
+def test_sixteen_bit_range_with_faint_noise_is_as_good_as_in_fp32(openvino, fast, low):
+    clean, _ = noisy_picture(0)
+    span = 65535.0
+    noise = np.random.default_rng(0).standard_normal(clean.shape) * span / 1000
+    image = Image.from_array((clean * span + low + noise).astype(np.float32), value_range=(low, low + span))
+    auto = NetworkDenoiser("fast", find_models("fast"), runtime=openvino)
+    results = [denoise_image(image, d, level=level(0.001)).values for d in (auto, fast)]
+    assert np.array_equal(*results)
+
+
+def test_bf16_is_within_the_cards_bound_where_the_card_allows_it(openvino, fast):
+    if "bf16" not in openvino.precisions:
+        pytest.skip("this processor has no bf16")
+    rough = NetworkDenoiser("fast", find_models("fast"), runtime=openvino, precision="bf16")
+    sigma = max(0.06, fast.models[1].card.bf16_sigma_min)
+    _, noisy = noisy_picture(sigma)
+    a, b = (d.denoise_plane(noisy[..., None], level(sigma)) for d in (fast, rough))
+    assert 0 < np.sqrt(np.mean((a - b) ** 2)) < 0.03 * sigma
+
+
+def test_the_self_test_is_remembered(tiny_model, openvino, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path))
+    first = self_test(openvino, tiny_model)
+    monkeypatch.setattr(precision, "_measure", lambda *_: pytest.fail("measured again"))
+    assert self_test(openvino, tiny_model) == first
+    (file,) = (tmp_path / "self-test").iterdir()
+    assert SelfTest(**json.loads(file.read_text())) == first
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"precision": 3}'])
+def test_a_damaged_memory_of_the_self_test_is_replaced(tiny_model, openvino, monkeypatch, tmp_path, content):
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path))
+    first = self_test(openvino, tiny_model)
+    (file,) = (tmp_path / "self-test").iterdir()
+    file.write_text(content)
+    assert self_test(openvino, tiny_model).device == first.device
+    assert json.loads(file.read_text())["device"] == first.device
+
+
+def test_a_cache_that_can_not_be_written_does_not_stop_the_self_test(tiny_model, openvino, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path / "file"))
+    assert self_test(openvino, tiny_model).precision in ("bf16", "fp32")
+
+
+def test_a_device_without_bf16_gets_fp32(tiny_model, openvino, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path))
+    monkeypatch.setattr(type(openvino), "precisions", ("fp32",))
+    assert self_test(openvino, tiny_model).precision == "fp32"
+    with pytest.raises(OptionError, match="no bf16"):
+        NetworkDenoiser("tiny", {1: tiny_model}, runtime=openvino, precision="bf16")
+
+
+def test_unknown_runtimes_and_precisions_are_refused(tiny_model, openvino):
+    with pytest.raises(OptionError, match="openvino, torch"):
+        load_runtime("tensorrt")
+    with pytest.raises(OptionError, match="bf16, fp32"):
+        NetworkDenoiser("tiny", {1: tiny_model}, runtime=openvino, precision="int4")
+
+
+def test_a_missing_runtime_names_the_command_that_installs_it(monkeypatch):
+    table = {"onnxruntime": ("limpid.inference.runtimes.absent:Runtime", "train", "onnxruntime")}
+    monkeypatch.setattr(runtimes, "RUNTIMES", table)
+    with pytest.raises(MissingExtraError, match=r'pip install "limpid\[train\]"'):
+        load_runtime("onnxruntime")
+
+
+def test_the_measured_halo_is_the_reach_of_a_known_network():
+    def blur(noisy, level):
+        padded = np.pad(noisy, ((0, 0), (0, 0), (5, 5), (5, 5)))
+        total = sum(padded[:, :, 5 + d : 5 + d + noisy.shape[2], 5 : 5 + noisy.shape[3]] for d in range(-5, 6))
+        return (total / 11 - noisy).astype(np.float32)
+
+    picture = np.ones((1, 96, 96), np.float32)
+    assert measure_halo(blur, [picture], sigma=0.1, multiple=1, limit=32) == 5
+    assert measure_halo(blur, [picture], sigma=0.1, multiple=8, limit=32) == 8
+
+
+def test_bf16_is_allowed_from_where_its_error_is_small():
+    def exact(noisy, level):
+        return np.zeros_like(noisy)
+
+    def rough(noisy, level):
+        return np.full_like(noisy, 0.1 / 255)
+
+    assert measure_bf16_sigma(exact, rough, [np.zeros((1, 8, 8), np.float32)]) == pytest.approx(5 / 255)

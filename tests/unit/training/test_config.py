@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from limpid.core.errors import ConfigError
+from limpid.training.config import Optimiser, TrainConfig
+from limpid.training.loop import learning_rate_at
+
+RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    def write(old="", new=""):
+        text = RECIPES[0].read_text()
+        assert old in text
+        path = tmp_path / "recipe.toml"
+        path.write_text(text.replace(old, new, 1))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_is_a_whole_configuration(path):
+    config = TrainConfig.from_toml(path)
+    assert config.name == path.stem
+    assert config.stages[-1].until == 1
+
+
+def test_an_unknown_key_gets_the_nearest_spelling(recipe):
+    with pytest.raises(ConfigError, match="unknown key 'sigma_maximum'.*did you mean 'sigma_max'"):
+        TrainConfig.from_toml(recipe("sigma_max", "sigma_maximum"))
+
+
+def test_a_missing_key_is_named(recipe):
+    with pytest.raises(ConfigError, match="lacks 'seed'"):
+        TrainConfig.from_toml(recipe("seed = ", "# "))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"l1"', "1"), ("sigma_max = 55", "sigma_max = true"), ("sigma_max = 55", "sigma_max = '55'")]
+)
+def test_a_value_of_the_wrong_type_is_named(recipe, old, new):
+    with pytest.raises(ConfigError, match="must be"):
+        TrainConfig.from_toml(recipe(old, new))
+
+
+def test_stages_follow_each_other_over_the_steps():
+    config = TrainConfig.from_toml(RECIPES[0])
+    ends = [round(stage.until * config.steps) for stage in config.stages]
+    for stage, start, end in zip(config.stages, [0, *ends], ends, strict=False):
+        assert config.stage_at(start) == config.stage_at(end - 1) == stage
+    assert config.stage_at(config.steps) == config.stages[-1]
+
+
+def test_the_rate_warms_up_and_falls_to_nothing():
+    optimiser = Optimiser(learning_rate=1.0, warmup_steps=100)
+    rates = [learning_rate_at(step, steps=1000, optimiser=optimiser) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == pytest.approx(1, abs=0.03)
+    assert rates.index(max(rates)) == 99
+    assert rates[-1] < 1e-5
