@@ -11,11 +11,29 @@ import limpid
 
 SOURCE = Path(limpid.__file__).parent
 
-NAMES = """
-    ConfigError DataError Denoiser Gaussian Image ImageError InputError LimpidError MissingExtraError ModelError
-    OptionError PoissonGaussian ReadError TooLargeError WriteError benchmark denoise estimate_noise load_model
-    read_image write_image
-""".split()
+NAMES = [
+    "ConfigError",
+    "DataError",
+    "Denoiser",
+    "Gaussian",
+    "Image",
+    "ImageError",
+    "InputError",
+    "LimpidError",
+    "MissingExtraError",
+    "ModelError",
+    "OptionError",
+    "PoissonGaussian",
+    "ReadError",
+    "TooLargeError",
+    "WriteError",
+    "benchmark",
+    "denoise",
+    "estimate_noise",
+    "load_model",
+    "read_image",
+    "write_image",
+]
 
 
 def test_the_public_names_are_these():

@@ -119,10 +119,17 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, name: str) -> None:
             read_image(whole[:length])
 
 
-@pytest.mark.parametrize("compression", [None, "deflate"])
-def test_a_stack_cut_between_pages_is_refused(compression: str | None) -> None:
-    whole = by_tifffile(np.stack([NOISE[..., 0]] * 4), photometric="minisblack", compression=compression, metadata=None)
-    for length in range(8, len(whole) - 1, 211):
+@pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
+@pytest.mark.parametrize("one_directory_at_a_time", [False, True])
+def test_a_stack_cut_anywhere_is_refused(compression: str | None, one_directory_at_a_time: bool) -> None:
+    page = NOISE[:20, :, 0] // 64
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for pages in [page] * 3 if one_directory_at_a_time else [np.stack([page] * 3)]:
+            writer.write(pages, photometric="minisblack", compression=compression, metadata=None)
+    whole = buffer.getvalue()
+    assert read_image(whole).values.shape == (3, *page.shape)
+    for length in range(8, len(whole), 4):
         with pytest.raises(ReadError):
             read_image(whole[:length])
 

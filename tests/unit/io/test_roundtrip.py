@@ -180,6 +180,12 @@ def test_lossless_webp_stays_lossless_and_keeps_colours_under_transparency(tmp_p
     assert (tmp_path / "first.webp").read_bytes() == (tmp_path / "second.webp").read_bytes()
 
 
+def test_webp_keeps_an_alpha_channel_that_is_opaque_everywhere(tmp_path: Path) -> None:
+    opaque = np.full((40, 56), 255, np.uint8)
+    write_image(dataclasses.replace(smooth_image(3), alpha=opaque), tmp_path / "image.webp")
+    np.testing.assert_array_equal(read_image(tmp_path / "image.webp").alpha, opaque)
+
+
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0", "4:4:0"])
 def test_jpeg_keeps_its_chroma_subsampling(tmp_path: Path, subsampling: str) -> None:
     image = smooth_image(3, extras={"jpeg_subsampling": subsampling})

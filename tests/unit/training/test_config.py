@@ -29,7 +29,7 @@ def test_every_recipe_is_a_whole_configuration(path):
 
 
 def test_an_unknown_key_gets_the_nearest_spelling(recipe):
-    with pytest.raises(ConfigError, match="unknown key 'sigma_maximum'.*did you mean 'sigma_max'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'sigma_maximum'.*did you mean 'sigma_max'"):
         TrainConfig.from_toml(recipe("sigma_max", "sigma_maximum"))
 
 

@@ -55,7 +55,7 @@ def test_blind_use_measures_the_level_and_says_so(noisy):
 
 
 def test_a_level_per_channel_is_used_per_channel(noisy):
-    clean, image = noisy
+    _clean, image = noisy
     result = limpid.denoise(image, sigma=(20, 0, 20), model="median")
     assert result.shape == image.shape
     with pytest.raises(limpid.OptionError, match="each of the 3 channels"):
