@@ -121,17 +121,28 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("compression", [None, "lzw", "deflate"])
 @pytest.mark.parametrize("one_directory_at_a_time", [False, True])
-def test_a_stack_cut_anywhere_is_refused(compression: str | None, one_directory_at_a_time: bool) -> None:
+def test_a_stack_cut_anywhere_is_refused_unless_nothing_refers_to_what_is_missing(
+    compression: str | None, one_directory_at_a_time: bool
+) -> None:
     page = NOISE[:20, :, 0] // 64
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
         for pages in [page] * 3 if one_directory_at_a_time else [np.stack([page] * 3)]:
             writer.write(pages, photometric="minisblack", compression=compression, metadata=None)
     whole = buffer.getvalue()
-    assert read_image(whole).values.shape == (3, *page.shape)
+    expected = read_image(whole)
+    assert expected.values.shape == (3, *page.shape)
+    refused = 0
     for length in range(8, len(whole), 4):
-        with pytest.raises(ReadError):
-            read_image(whole[:length])
+        try:
+            found = read_image(whole[:length])
+        except ReadError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found.values, expected.values)
+            assert found.metadata == expected.metadata
+    # tifffile ends a file of several pages with 16 bytes that no directory refers to.
+    assert refused >= len(range(8, len(whole), 4)) - 4
 
 
 @pytest.mark.parametrize("make", [png_header, jpeg_header, tiff_header])

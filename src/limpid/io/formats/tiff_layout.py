@@ -11,6 +11,7 @@ import numpy as np
 
 from limpid.core.errors import ReadError
 from limpid.io.formats.base import TRUNCATED, ImageInfo
+from limpid.io.ifd import TYPE_BYTES
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -150,17 +151,29 @@ def check_whole(tiff: TiffFile, file: BinaryIO) -> None:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
             if offset + count > size:
                 raise ReadError(TRUNCATED.format("the TIFF pixel data"))
-    entry_bytes, count_format, link_format = (20, "Q", "Q") if tiff.is_bigtiff else (12, "H", "I")
-
-    def number(letter: str, offset: int) -> int:
-        file.seek(offset)
-        raw = file.read(struct.calcsize(f"={letter}"))
-        if len(raw) < struct.calcsize(f"={letter}"):
-            raise ReadError(TRUNCATED.format("a TIFF directory"))
-        return int(struct.unpack(f"{tiff.byteorder}{letter}", raw)[0])
-
     directory, seen = tiff.pages.first.offset, set[int]()
     while directory and directory not in seen:
         seen.add(directory)
-        entries = number(count_format, directory)
-        directory = number(link_format, directory + struct.calcsize(f"={count_format}") + entry_bytes * entries)
+        directory = _next_directory(tiff, file, directory, size)
+
+
+def _next_directory(tiff: TiffFile, file: BinaryIO, offset: int, size: int) -> int:
+    """Return the offset of the directory after the one at `offset`, 0 at the end; its tags must lie in the file."""
+    order, (count, entry, link) = tiff.byteorder, ("Q", "HHQQ", "Q") if tiff.is_bigtiff else ("H", "HHII", "I")
+    entries = _unpacked(file, offset, f"{order}{count}")
+    table_at = offset + struct.calcsize(f"={count}")
+    table = _unpacked(file, table_at, f"{order}{entry * entries[0]}")
+    for type_, elements, value_at in zip(table[1::4], table[2::4], table[3::4], strict=True):
+        length = TYPE_BYTES.get(type_, 1) * elements
+        if length > struct.calcsize(f"={link}") and value_at + length > size:
+            raise ReadError(TRUNCATED.format("a TIFF directory"))
+    return _unpacked(file, table_at + struct.calcsize(f"={entry}") * entries[0], f"{order}{link}")[0]
+
+
+def _unpacked(file: BinaryIO, offset: int, layout_: str) -> tuple[int, ...]:
+    """Return the numbers at an offset."""
+    file.seek(offset)
+    raw = file.read(struct.calcsize(layout_))
+    if len(raw) < struct.calcsize(layout_):
+        raise ReadError(TRUNCATED.format("a TIFF directory"))
+    return struct.unpack(layout_, raw)
