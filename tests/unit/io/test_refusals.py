@@ -21,6 +21,7 @@ from limpid.core.errors import OptionError, ReadError, TooLargeError, WriteError
 from limpid.core.image import Image, Metadata
 from limpid.io import probe, read_image, write_image
 from limpid.io.formats import FORMATS
+from limpid.io.ifd import Directory, Entry, write_directory
 
 NOISE = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
 
@@ -143,6 +144,26 @@ def test_a_stack_cut_anywhere_is_refused_unless_nothing_refers_to_what_is_missin
             assert found.metadata == expected.metadata
     # tifffile ends a file of several pages with 16 bytes that no directory refers to.
     assert refused >= len(range(8, len(whole), 4)) - 4
+
+
+@pytest.mark.parametrize("options", [{}, {"rowsperstrip": 4}, {"tile": (16, 16)}], ids=str)
+def test_a_compressed_tiff_that_lacks_its_last_bytes_is_refused(options: dict[str, Any]) -> None:
+    """LZW data decodes without its end mark, so the decoder does not notice."""
+    whole = by_tifffile(NOISE[..., 0] // 64, compression="lzw", metadata=None, **options)
+    for missing in (1, 2, 3):
+        with pytest.raises(ReadError, match="truncated"):
+            read_image(whole[:-missing])
+
+
+def test_a_tiff_that_ends_inside_a_tag_value_is_refused() -> None:
+    numbers = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 16}
+    entries = {tag: Entry(4, 1, struct.pack("<I", value)) for tag, value in numbers.items()}
+    entries[315] = Entry(2, 12, b"the author\x00\x00")
+    whole = b"II*\x00" + struct.pack("<I", 24) + bytes(16) + write_directory(Directory("<", entries), at=24)
+    assert b"the author" in (read_image(whole).metadata.exif or b"")
+    for missing in range(1, 12):
+        with pytest.raises(ReadError, match="truncated"):
+            read_image(whole[:-missing])
 
 
 @pytest.mark.parametrize("make", [png_header, jpeg_header, tiff_header])
