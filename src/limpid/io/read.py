@@ -78,7 +78,8 @@ def read_image(
                 f"{info.dtype} pixels have no range of their own and the file states none; pass the values of black "
                 "and white: value_range=(low, high), or --value-range LO HI."
             )
-        return _image(decoded, stated, metadata, name)
+    # Outside the block: an image names its source in errors by itself.
+    return _image(decoded, stated, metadata, name)
 
 
 def _check_size(info: ImageInfo, max_pixels: int) -> None:

@@ -19,7 +19,15 @@ __all__ = ["write_image"]
 
 #: Entries of `Metadata.extras` that say how pixels are stored or what colours mean, not whose they are.
 _IMPERSONAL_EXTRAS: Final = frozenset(
-    {"jpeg_subsampling", "png_colour_chunks", "tiff_compression", "tiff_predictor", "webp_lossless"}
+    {
+        "avif_subsampling",
+        "jpeg_subsampling",
+        "png_colour_chunks",
+        "tiff_alpha",
+        "tiff_compression",
+        "tiff_predictor",
+        "webp_lossless",
+    }
 )
 
 

@@ -194,10 +194,11 @@ def test_a_thumbnail_behind_the_image_is_passed_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "image.tif").values, COLOUR)
 
 
-def test_associated_alpha_stays_associated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strip", [False, True])
+def test_associated_alpha_stays_associated(tmp_path: Path, strip: bool) -> None:
     pixels = np.dstack((COLOUR, GRAY))
     (tmp_path / "a.tif").write_bytes(by_tifffile(pixels, photometric="rgb", extrasamples=["assocalpha"]))
-    write_image(read_image(tmp_path / "a.tif"), tmp_path / "b.tif")
+    write_image(read_image(tmp_path / "a.tif"), tmp_path / "b.tif", strip_metadata=strip)
     with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
         assert [int(kind) for kind in tiff.pages.first.extrasamples] == [1]
         np.testing.assert_array_equal(tiff.asarray(), pixels)

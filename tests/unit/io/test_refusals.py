@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import os
@@ -17,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 
-from limpid.core.errors import OptionError, ReadError, TooLargeError, WriteError
+from limpid.core.errors import ImageError, InputError, OptionError, ReadError, TooLargeError, WriteError
 from limpid.core.image import Image, Metadata
 from limpid.io import probe, read_image, write_image
 from limpid.io.formats import FORMATS
@@ -261,3 +262,23 @@ def test_wrong_options_are_refused_before_anything_is_written(tmp_path: Path) ->
         with pytest.raises(OptionError):
             write_image(image, tmp_path / name, **options)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_value_range_is_refused_and_the_file_named_once(tmp_path: Path) -> None:
+    write_image(Image.from_array(NOISE), tmp_path / "a.png")
+    with pytest.raises(ImageError, match="low < high") as caught:
+        read_image(tmp_path / "a.png", value_range=(1, 1))
+    assert str(caught.value).count("a.png") == 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_files_are_read_or_refused_and_nothing_else(tmp_path: Path, name: str) -> None:
+    write_image(Image.from_array(NOISE), tmp_path / "image", format=name)
+    whole = (tmp_path / "image").read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for at in generator.integers(0, min(len(whole), 400), 3):
+            damaged[at] = generator.integers(0, 256)
+        with contextlib.suppress(InputError):
+            read_image(bytes(damaged), max_pixels=10**6)

@@ -158,7 +158,7 @@ def _description(image: Image, pixels: Array, axes: str) -> bytes | None:
     """Return the description that states the axes, or the words of the EXIF block, or None."""
     extras = image.metadata.extras
     if "tiff_description" in extras:
-        _, shape, dtype = extras["tiff_layout"]
+        _, shape, dtype = extras.get("tiff_layout", ("", (), ""))
         if tuple(shape) == pixels.shape and dtype == str(pixels.dtype):
             return bytes(extras["tiff_description"]).rstrip(b"\x00")
     frames, slices = (pixels.shape[axes.index(letter)] if letter in axes else 1 for letter in "TZ")
