@@ -1,0 +1,1 @@
+"""The command line: arguments become a request, the result becomes text. Nothing is computed here."""

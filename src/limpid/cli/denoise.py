@@ -1,0 +1,134 @@
+"""The verb ``denoise``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from limpid.cli.errors import FAILED, reported
+from limpid.cli.options import (
+    Inputs,
+    Json,
+    MaxPixels,
+    Memory,
+    Quiet,
+    Runtime,
+    Threads,
+    ValueRange,
+    Verbose,
+    set_up_logging,
+    sigma_value,
+)
+from limpid.cli.summary import summary_line
+
+__all__ = ["denoise"]
+
+
+def denoise(
+    inputs: Inputs,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A folder, in which the trees of the inputs are mirrored; or, for one input, a file.",
+            show_default=False,
+        ),
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the inputs, instead of -o.")] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="auto (the best network that ships), fast, nlm, wavelet, tv, bilateral, median, or a model folder.",
+        ),
+    ] = "auto",
+    sigma: Annotated[
+        str,
+        typer.Option(
+            metavar="N",
+            help="Standard deviation of the noise in the file's own units (0-255 for 8-bit, 0-65535 for 16-bit); auto measures it.",
+        ),
+    ] = "auto",
+    strength: Annotated[
+        float,
+        typer.Option(
+            metavar="S", min=0, max=2, help="Scales sigma: 0 changes nothing, 1 removes what was measured, at most 2."
+        ),
+    ] = 1.0,
+    chroma_strength: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0, max=2, help="The same for colour noise.  [default: --strength]", show_default=False
+        ),
+    ] = None,
+    value_range: ValueRange = None,
+    format: Annotated[  # noqa: A002 (the option's name)
+        str | None,
+        typer.Option(metavar="NAME", help="png, jpeg, tiff, webp or avif.  [default: the input's]", show_default=False),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(metavar="Q", min=0, max=100, help="Of lossy formats.  [default: 95; AVIF 90]", show_default=False),
+    ] = None,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Leave out what tells about people, places, devices and steps.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what an earlier run with the same model and options has done.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print which input goes where.")] = False,
+    memory: Memory = None,
+    threads: Threads = None,
+    runtime: Runtime = "auto",
+    max_pixels: MaxPixels = 500_000_000,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Remove the noise from images; metadata, pixel type and folder tree are kept.
+
+    limpid denoise holiday/ -o clean/
+
+    limpid denoise scan.tif -o clean.tif --sigma 300 --strength 0.8
+    """
+    level = sigma_value(sigma)
+    set_up_logging(quiet=quiet, verbose=verbose)
+    with reported(json=json):
+        from limpid.cli import render
+        from limpid.workflows.files import denoise_files
+        from limpid.workflows.options import DenoiseOptions
+
+        options = DenoiseOptions(
+            model=model,
+            sigma=level,
+            strength=strength,
+            chroma_strength=chroma_strength,
+            runtime=runtime,
+            threads=threads,
+            memory=memory,
+            value_range=value_range,
+            max_pixels=max_pixels,
+            format=format,
+            quality=quality,
+            strip_metadata=strip_metadata,
+            in_place=in_place,
+            resume=resume,
+            dry_run=dry_run,
+        )
+        with render.progress(quiet=quiet) as bar:
+            summary = denoise_files(inputs, output, options=options, watcher=bar)
+        if json:
+            render.print_json(summary.to_dict())
+        elif dry_run:
+            for result in summary.results:
+                if result.status == "planned":
+                    render.print_line(f"{result.input} -> {result.output}")
+        elif not quiet:
+            render.print_line(summary_line(summary))
+    if summary.count("error"):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,52 @@
+"""The program: its verbs, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from limpid.cli import benchmark, cache, demo, denoise, models, noise
+from limpid.cli.errors import INTERRUPTED
+from limpid.core.version import __version__
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="limpid",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _verb in (denoise.denoise, noise.noise, benchmark.benchmark, models.models, demo.demo, cache.cache):
+    app.command()(_verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"limpid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _limpid(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Measure the noise of images and remove it.
+
+    [bold]limpid denoise holiday/ -o clean/[/bold]
+    """
+
+
+def run() -> None:
+    """Run the program; the console script's entry."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

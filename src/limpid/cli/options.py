@@ -1,0 +1,83 @@
+"""Options that several verbs share, and how their text becomes values."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Annotated, Final
+
+import typer
+
+__all__ = [
+    "Inputs",
+    "Json",
+    "MaxPixels",
+    "Memory",
+    "Quiet",
+    "Runtime",
+    "Threads",
+    "ValueRange",
+    "Verbose",
+    "set_up_logging",
+    "sigma_value",
+    "size_value",
+]
+
+_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def size_value(text: str) -> int:
+    """Return bytes: ``500MB``, ``2GB``, ``1.5GiB``, or a number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
+    if match is None or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
+        raise typer.BadParameter(f"{text!r} is no size; write it like 500MB or 2GB.")
+    return size
+
+
+def sigma_value(text: str) -> float | None:
+    """Return sigma, or None for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor auto.") from None
+
+
+def set_up_logging(*, quiet: bool, verbose: int) -> None:
+    """Send logs to standard error: errors only, warnings, steps (``-v``) or everything (``-vv``)."""
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=logging.WARNING, format="limpid: %(message)s")
+    logging.getLogger("limpid").setLevel(level)
+    # Libraries warn of matters that users can do nothing about.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose > 1 else logging.ERROR)
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Files, folders (with all below them) or globs.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[
+    int,
+    typer.Option("--verbose", "-v", count=True, metavar="", help="Say more; twice: everything.", show_default=False),
+]
+Threads = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="CPU threads.  [default: all cores]", show_default=False)
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        parser=size_value, metavar="SIZE", help="Peak memory to stay below, such as 500MB or 2GB.", show_default=False
+    ),
+]
+Runtime = Annotated[str, typer.Option(metavar="NAME", help="What runs networks: auto, openvino or torch.")]
+ValueRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="LO HI", help="Values of black and white, for float files that do not state them.", show_default=False
+    ),
+]
+MaxPixels = Annotated[int, typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels than this.")]

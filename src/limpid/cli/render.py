@@ -1,0 +1,102 @@
+"""All printing: results as text or JSON on standard output, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from limpid.cli.errors import one_line
+
+__all__ = ["Bar", "plain", "print_json", "print_line", "print_table", "progress"]
+
+
+class _Row(Protocol):
+    @property
+    def input(self) -> str: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+class Bar:
+    """A progress bar that is told of rows; those with an error are printed at once, above it."""
+
+    def __init__(self, bar: Progress | None, console: Console) -> None:
+        self._bar = bar
+        self._console = console
+        self._task = None if bar is None else bar.add_task("", total=None, speed="")
+
+    def planned(self, count: int) -> None:
+        """Set the length of the bar."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=count)
+
+    def advance(self) -> None:
+        """Count one more."""
+        if self._bar is None or self._task is None:
+            return
+        self._bar.advance(self._task)
+        task = self._bar.tasks[0]
+        if task.elapsed and task.completed:
+            self._bar.update(self._task, speed=f"{task.completed / task.elapsed:.3g}/s")
+
+    def finished(self, row: _Row) -> None:
+        """Count one more, and name it if it failed."""
+        if row.error is not None:
+            line = Text(one_line(f"limpid: {row.input}: {row.error}"))
+            self._console.print(line, soft_wrap=True)
+        self.advance()
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Bar]:
+    """Show a bar with count, speed and time left, if standard error is a terminal."""
+    console = Console(stderr=True, highlight=False)
+    if quiet or not console.is_terminal:
+        yield Bar(None, console)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield Bar(bar, console)
+
+
+def print_line(text: str) -> None:
+    """Print one line on standard output, whatever it holds."""
+    Console(highlight=False).print(Text(one_line(text)), soft_wrap=True)
+
+
+def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; the columns' values are ``left`` or ``right``."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, side in columns.items():
+        table.add_column(name, justify="left" if side == "left" else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    console = Console(highlight=False)
+    # Where nobody looks, nothing is folded: other programs read lines.
+    console.print(table, width=None if console.is_terminal else 10_000, soft_wrap=not console.is_terminal)
+
+
+def print_json(document: Any) -> None:
+    """Print one strict JSON document on standard output; what is not finite becomes null."""
+    sys.stdout.write(json.dumps(plain(document), allow_nan=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def plain(value: Any) -> Any:
+    """Return the value with null in place of numbers that JSON can't hold."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

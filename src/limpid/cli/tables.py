@@ -1,0 +1,131 @@
+"""Results as columns and rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limpid.workflows.benchmark import BenchmarkTable
+    from limpid.workflows.cache import CacheKind
+    from limpid.workflows.demo import Demo
+
+__all__ = [
+    "Table",
+    "benchmark_table",
+    "cache_table",
+    "demo_document",
+    "demo_table",
+    "models_table",
+    "protocol_lines",
+    "size",
+]
+
+#: Column -> side its text is set on, and the rows.
+Table = tuple[Mapping[str, str], Iterable[Sequence[str]]]
+
+
+def benchmark_table(table: BenchmarkTable) -> Table:
+    """Return the scores."""
+    columns = {
+        "data": "left",
+        "denoiser": "left",
+        "sigma": "right",
+        "images": "right",
+        "PSNR dB": "right",
+        "SSIM": "right",
+        "MP/s": "right",
+        "peak MB": "right",
+    }
+    return columns, (
+        (
+            row.data,
+            row.denoiser,
+            ("real" if row.sigma is None else f"{row.sigma:g}") + (" blind" if row.blind else ""),
+            str(row.images),
+            f"{row.psnr:.2f}",
+            f"{row.ssim:.4f}",
+            f"{row.megapixels_per_s:.3g}",
+            "" if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}",
+        )
+        for row in table.rows
+    )
+
+
+def protocol_lines(protocol: Mapping[str, Any]) -> Iterator[str]:
+    """Return the protocol, one statement to a line."""
+    for name, value in protocol.items():
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+        yield f"{name}: {text}"
+
+
+def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the installed networks."""
+    columns = {
+        "name": "left",
+        "architecture": "left",
+        "channels": "right",
+        "parameters": "right",
+        "kMAC/pixel": "right",
+        "size": "right",
+        "precision": "left",
+        "licence": "left",
+    }
+    return columns, (
+        (
+            row["name"],
+            row["architecture"],
+            str(row["channels"]),
+            f"{row['parameters']:,}",
+            f"{row['kmac_per_pixel']:.1f}",
+            size(row["bytes"]),
+            row["precision"],
+            row["licence"],
+        )
+        for row in rows
+    )
+
+
+def demo_table(demo: Demo) -> Table:
+    """Return the pictures of the demo with their scores."""
+    columns = {
+        "picture": "left",
+        "sigma": "right",
+        "measured": "right",
+        "noisy dB": "right",
+        "denoised dB": "right",
+        "seconds": "right",
+    }
+    return columns, (
+        (
+            row.picture,
+            f"{row.sigma:g}",
+            f"{row.sigma_measured:.1f}",
+            f"{row.psnr_noisy:.2f}",
+            f"{row.psnr_denoised:.2f}",
+            f"{row.seconds:.2f}",
+        )
+        for row in demo.rows
+    )
+
+
+def demo_document(demo: Demo) -> dict[str, Any]:
+    """Return the same for other programs."""
+    return {"rows": [asdict(row) for row in demo.rows], "sheet": str(demo.sheet)}
+
+
+def cache_table(rows: Sequence[CacheKind]) -> Table:
+    """Return what is in the cache."""
+    columns = {"kind": "left", "files": "right", "size": "right", "path": "left", "what": "left"}
+    return columns, ((row.kind, str(row.files), size(row.bytes), str(row.path), row.description) for row in rows)
+
+
+def size(count: int) -> str:
+    """Return bytes for people: ``2.5 MB``."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

@@ -1,0 +1,165 @@
+"""From what the user names, files, folders and globs, to image files."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path, PurePath
+
+from limpid.io import is_image_path
+from limpid.jobs import MANIFEST_NAME
+
+__all__ = ["Found", "find_images"]
+
+_log = logging.getLogger(__name__)
+
+#: Device and inode: the same for every name of one file or folder.
+Identity = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to work on, or an input that is none.
+
+    Attributes
+    ----------
+    path : Path
+        As the user would write it: what was named, and the way down from there.
+    relative : PurePath
+        Where it belongs below an output folder.
+    error : str or None
+        Why nothing can be done with it.
+    """
+
+    path: Path
+    relative: PurePath
+    error: str | None = None
+
+
+def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None = None) -> list[Found]:
+    """Return the image files that inputs stand for, each once, in the order of the inputs and then of names.
+
+    Parameters
+    ----------
+    inputs : iterable of str or path
+        A file is taken whatever its suffix. A folder is searched with all its subfolders for files with the suffix
+        of an image; hidden ones are left out, links to folders are followed but not round in circles. A glob
+        (``*``, ``?``, ``[...]``, ``**``) that names no file finds the same files as a folder would; they belong
+        below the part of it that has no such sign.
+    outside : Path, optional
+        A folder whose content is not looked at where it lies below an input: the outputs of an earlier run.
+
+    Returns
+    -------
+    list of Found
+        An input that does not exist or holds no image has one entry with an error.
+    """
+    fence = None if outside is None else _identity(outside)
+    found: dict[tuple[str, PurePath], Found] = {}
+    for given in inputs:
+        path = Path(given).expanduser()
+        hits = list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]
+        for hit in hits:
+            found.setdefault((os.path.abspath(hit.path), hit.relative), hit)
+    return [hit for hit in found.values() if hit.path.name != MANIFEST_NAME]
+
+
+def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
+    if _is_folder(path):
+        yield from _walk(path, fence)
+    elif not os.path.lexists(path) and glob.has_magic(str(path)):
+        yield from _of_glob(path, fence)
+    else:
+        yield _of_file(path, PurePath(path.name))
+
+
+def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
+    """Yield what a glob matches; `**` is not left to the glob module, which runs round in loops of links."""
+    fixed = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
+    root, wanted = Path(*pattern.parts[:fixed]), pattern.parts[fixed:]
+    if "**" in wanted:
+        yield from (hit for hit in _walk(root, fence) if _matches(hit.relative.parts, wanted))
+        return
+    for name in sorted(glob.glob(os.path.join(*wanted), root_dir=root)):
+        path = root / name
+        if _is_folder(path):
+            if fence is None or _identity(path) != fence:
+                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
+        elif is_image_path(path):
+            yield _of_file(path, PurePath(name))
+
+
+def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Return whether a path fits a glob; a glob that fits a folder above it fits too."""
+    if not wanted:
+        return True
+    if wanted[0] == "**":
+        return _matches(parts, wanted[1:]) or (bool(parts) and _matches(parts[1:], wanted))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
+
+
+def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
+    """Yield the image files below a folder, those of a folder before those of its subfolders."""
+    pending: list[tuple[Path, frozenset[Identity | None]]] = [(root, frozenset())]
+    while pending:
+        folder, above = pending.pop()
+        here = above | {_identity(folder)}
+        try:
+            names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        except OSError as error:
+            relative = folder.relative_to(root)
+            yield Found(folder, relative, f"the folder can't be read: {error.strerror}; check its permissions.")
+            continue
+        below = []
+        for name in names:
+            path = folder / name
+            if _is_folder(path):
+                if path.is_symlink() and _identity(path) in here:
+                    _log.warning("%s: a link to a folder that it lies in; not followed", path)
+                elif fence is None or _identity(path) != fence:
+                    below.append((path, here))
+            elif is_image_path(path):
+                yield _of_file(path, path.relative_to(root))
+        pending.extend(reversed(below))
+
+
+def _of_file(path: Path, relative: PurePath) -> Found:
+    """Return a file, with an error where opening it would fail, or wait for ever as a named pipe does."""
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        broken = path.is_symlink()
+        return Found(path, relative, "the file that this link names is gone." if broken else _nothing(path))
+    except OSError as error:
+        return Found(path, relative, f"it can't be read: {error.strerror}.")
+    return Found(path, relative, None if regular else "this is no regular file; name an image file or a folder.")
+
+
+def _nothing(path: Path) -> str:
+    if _is_folder(path):
+        return "no images in this folder; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix."
+    if glob.has_magic(str(path)):
+        return "no image file matches this pattern; check it."
+    return "no such file or folder; check the path."
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether it is a folder; other than `Path.is_dir`, also False where the name is too long to ask."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,85 @@
+"""How files are denoised: one frozen value, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from limpid.core.errors import OptionError
+from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.workflows.plan import format_named
+
+__all__ = ["DenoiseOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseOptions:
+    """How files are denoised.
+
+    Attributes
+    ----------
+    model, runtime, threads
+        As in :func:`limpid.load_model`.
+    sigma : float or None
+        Standard deviation of the noise in each file's own units, ``>= 0``; None measures it in each file.
+    strength, chroma_strength
+        As in :func:`limpid.denoise`, ``[0, 2]``.
+    memory : int or None
+        Bytes that the whole process should stay below. What a decoded image and its output take can't be avoided.
+    value_range : (float, float) or None
+        Values of black and white, in place of what files state; float files that state none need it.
+    max_pixels : int
+        Files that announce more are refused.
+    format, quality, strip_metadata
+        As in :func:`limpid.write_image`.
+    in_place : bool
+        Outputs replace their inputs.
+    resume : bool
+        Leave out what the manifest in the output folder calls done.
+    dry_run : bool
+        Only say what would be done.
+    """
+
+    model: str = "auto"
+    sigma: float | None = None
+    strength: float = 1.0
+    chroma_strength: float | None = None
+    runtime: str = "auto"
+    threads: int | None = None
+    memory: int | None = None
+    value_range: tuple[float, float] | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    format: str | None = None
+    quality: int | None = None
+    strip_metadata: bool = False
+    in_place: bool = False
+    resume: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("sigma", 0, math.inf),
+            ("strength", 0, 2),
+            ("chroma_strength", 0, 2),
+            ("quality", 0, 100),
+            ("threads", 1, math.inf),
+            ("memory", 1, math.inf),
+            ("max_pixels", 1, math.inf),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (low <= value <= high and value < math.inf):
+                allowed = f">= {low}" if high == math.inf else f"from {low} to {high}"
+                raise OptionError(f"{name} must be {allowed}, got {value:g}.")
+        if self.value_range is not None:
+            black, white = self.value_range
+            if not (black < white and math.isfinite(white - black)):
+                raise OptionError(f"value_range must be (low, high) with low < high, got {black:g} and {white:g}.")
+        if self.format is not None:
+            object.__setattr__(self, "format", format_named(self.format))
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the options that decide the outputs; memory and threads change their last bits at most."""
+        names = ("sigma", "strength", "chroma_strength", "runtime", "value_range", "format", "quality")
+        named = {name: getattr(self, name) for name in (*names, "strip_metadata", "in_place")}
+        return named | {"sigma": "auto" if self.sigma is None else self.sigma}

@@ -1,0 +1,198 @@
+"""Where each output of a call goes, decided and checked before any work."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path, PurePath
+from typing import Final
+
+from limpid.core.errors import OptionError, WriteError
+from limpid.io import SUFFIXES, is_image_path, output_suffix_for
+from limpid.jobs import MANIFEST_NAME
+from limpid.workflows.expand import find_images
+
+__all__ = ["Job", "Plan", "format_named", "plan_outputs"]
+
+_FORMATS: Final = tuple(dict.fromkeys(SUFFIXES.values()))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output, or why it has none."""
+
+    input: Path
+    output: Path
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a call.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        In the order they are done.
+    root : Path
+        The folder that all outputs are below.
+    single : bool
+        Whether the user named the one output file.
+    """
+
+    jobs: tuple[Job, ...]
+    root: Path
+    single: bool
+
+    @property
+    def manifest(self) -> Path | None:
+        """Where the record is kept; a single named file has none."""
+        return None if self.single else self.root / MANIFEST_NAME
+
+    def ready_root(self) -> None:
+        """Create the output folder, and make sure that files can be created in it.
+
+        Raises
+        ------
+        WriteError
+            If not.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root, prefix=".limpid-"):
+                pass
+        except OSError as error:
+            raise WriteError(
+                f"nothing can be written in {self.root} ({error.strerror or error}); choose another output.",
+                source=str(self.root),
+            ) from error
+
+
+def format_named(name: str) -> str:
+    """Return the format that a name or a suffix stands for: ``jpeg`` for ``JPG``.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    lower = name.lower().removeprefix(".")
+    if lower in _FORMATS:
+        return lower
+    if f".{lower}" in SUFFIXES:
+        return SUFFIXES[f".{lower}"]
+    raise OptionError(f"format {name!r} is not known; choose one of {', '.join(_FORMATS)}.")
+
+
+def plan_outputs(
+    inputs: Sequence[str | PathLike[str]],
+    output: str | PathLike[str] | None,
+    *,
+    in_place: bool = False,
+    format: str | None = None,  # noqa: A002 (the public word for it)
+) -> Plan:
+    """Return the jobs of a call; nothing is created yet.
+
+    Parameters
+    ----------
+    inputs : sequence of str or path
+        As in :func:`~limpid.workflows.expand.find_images`.
+    output : str or path, optional
+        A folder that the trees of the inputs are mirrored in, or a file where there is one input and the name has the
+        suffix of an image.
+    in_place : bool
+        Outputs replace their inputs, instead of `output`.
+    format : str, optional
+        Of the outputs; default: the input's.
+
+    Raises
+    ------
+    OptionError
+        If the arguments contradict each other, or an output would replace an input.
+    """
+    if not inputs:
+        raise OptionError("no input; name image files, folders or globs.")
+    if (output is None) != in_place:
+        both = "give an output (-o) or in_place (--in-place), not both"
+        raise OptionError(f"{both}." if in_place else "no output; name a folder or a file with -o, or use --in-place.")
+    if in_place and format is not None:
+        raise OptionError("in_place keeps each file's format; leave format out, or name an output.")
+    found = find_images(inputs, outside=None if output is None else Path(output).expanduser())
+    if output is None:
+        jobs = [Job(hit.path, hit.path if hit.error else hit.path.resolve(), hit.error) for hit in found]
+        return Plan(_without_collisions(jobs), _common_folder(jobs), single=False)
+    target = Path(output).expanduser()
+    if _names_file(str(output), target, inputs, format):
+        if len(found) != 1 or os.path.isdir(found[0].path):
+            raise OptionError(f"-o {output} names a file, which is for one input file; name a folder instead.")
+        plan = Plan((Job(found[0].path, target, found[0].error),), target.parent, single=True)
+    else:
+        jobs = [Job(hit.path, target / _renamed(hit.relative, format), hit.error) for hit in found]
+        plan = Plan(_without_collisions(jobs), target, single=False)
+    _check_not_inputs(plan.jobs)
+    return plan
+
+
+def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]], format_: str | None) -> bool:
+    """Return whether `-o` names a file; refuse names that leave it open which is meant."""
+    if target.is_dir() or spelled.endswith(("/", os.sep)):
+        return False
+    if is_image_path(target):
+        if format_ is not None and SUFFIXES[target.suffix.lower()] != format_:
+            raise OptionError(f"-o {spelled} and --format {format_} contradict each other; leave the format out.")
+        return True
+    if target.suffix and len(inputs) == 1 and Path(inputs[0]).expanduser().is_file():
+        raise OptionError(
+            f"-o {spelled}: {target.suffix} is no image format that can be written; use one of {', '.join(SUFFIXES)}, "
+            f"or write {spelled}/ if a folder is meant."
+        )
+    return False
+
+
+def _renamed(relative: PurePath, format_: str | None) -> PurePath:
+    suffix = output_suffix_for(relative, format=format_)
+    return relative.with_suffix(suffix) if is_image_path(relative) else relative.with_name(relative.name + suffix)
+
+
+def _common_folder(jobs: Sequence[Job]) -> Path:
+    return Path(os.path.commonpath([job.input.absolute().parent for job in jobs]))
+
+
+def _check_not_inputs(jobs: Sequence[Job]) -> None:
+    """Refuse outputs that are inputs, by whatever name: links and letter case included."""
+    inputs = {identity: job.input for job in jobs if (identity := _identity(job.input)) is not None}
+    for job in jobs:
+        identity = _identity(job.output)
+        clash = None if identity is None else inputs.get(identity)
+        if clash is not None:
+            raise OptionError(
+                f"{job.output} would be written, but it is the input {clash}; choose another output, or --in-place to "
+                "replace inputs.",
+                source=str(clash),
+            )
+
+
+def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Return the jobs with an error on all those that share an output."""
+    sharing: dict[str, list[Job]] = {}
+    for job in jobs:
+        sharing.setdefault(os.path.abspath(os.path.normcase(job.output)), []).append(job)
+    checked = []
+    for job in jobs:
+        others = [j.input for j in sharing[os.path.abspath(os.path.normcase(job.output))] if j is not job]
+        if others and job.error is None:
+            reason = f"{others[0]} would write the same output {job.output}; rename one, or denoise them in two calls."
+            job = replace(job, error=reason)
+        checked.append(job)
+    return tuple(checked)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
