@@ -123,7 +123,9 @@ def run_command(command: str) -> None:
 
 def test_what_contributing_shows_works_on_a_copy_of_the_source(pictures: Path, tmp_path: Path) -> None:
     page = ROOT / "CONTRIBUTING.md"
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("src", "benchmarks"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(pictures, tmp_path, dirs_exist_ok=True)
     checks = []
     for fence in fences(page):
