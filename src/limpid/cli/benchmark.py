@@ -27,16 +27,16 @@ def benchmark(
         typer.Option(
             metavar="N",
             min=0,
-            help="Noise to add, on the 0-255 scale. Repeatable.  [default: 15, 25, 50]",
-            show_default=False,
+            help="Noise to add, on the 0-255 scale. Repeatable.",
+            show_default="15, 25, 50",
         ),
     ] = None,
     denoiser: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="As denoise --model, or noisy for the noisy images' own score. Repeatable.  [default: auto]",
-            show_default=False,
+            help="As denoise --model, or noisy for the noisy images' own score. Repeatable.",
+            show_default="auto",
         ),
     ] = None,
     pairs: Annotated[
@@ -57,9 +57,11 @@ def benchmark(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Compare denoisers by PSNR, SSIM, speed and memory, under one stated protocol.
+    """Compare denoisers by PSNR, SSIM, speed and memory.
 
-    limpid benchmark --data set12 --sigma 25 --denoiser fast --denoiser nlm
+    The protocol is stated below the table.
+
+    Example: limpid benchmark --data set12 --sigma 25 --denoiser fast --denoiser nlm
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):

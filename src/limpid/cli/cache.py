@@ -18,9 +18,11 @@ def cache(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Show what limpid keeps in the cache folder, or remove it; LIMPID_CACHE moves the folder.
+    """Show or clear the cache folder.
 
-    limpid cache --clear
+    The environment variable LIMPID_CACHE moves it.
+
+    Example: limpid cache --clear
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):

@@ -23,9 +23,11 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Add noise to a few pictures, remove it, and show both side by side; no data needed.
+    """Clean a few noisy pictures; no data needed.
 
-    limpid demo
+    Noise is added to pictures, removed again, and both are shown side by side.
+
+    Example: limpid demo
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):

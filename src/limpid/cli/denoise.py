@@ -51,29 +51,25 @@ def denoise(
         str,
         typer.Option(
             metavar="N",
-            help="Standard deviation of the noise in the file's own units (0-255 for 8-bit, 0-65535 for 16-bit); auto measures it.",
+            help="Noise level in the file's own units (0-255 for 8-bit, 0-65535 for 16-bit); auto measures it.",
         ),
     ] = "auto",
     strength: Annotated[
         float,
-        typer.Option(
-            metavar="S", min=0, max=2, help="Scales sigma: 0 changes nothing, 1 removes what was measured, at most 2."
-        ),
+        typer.Option(metavar="S", help="Scales sigma: 0 changes nothing, 1 removes what was measured, at most 2."),
     ] = 1.0,
     chroma_strength: Annotated[
         float | None,
-        typer.Option(
-            metavar="S", min=0, max=2, help="The same for colour noise.  [default: --strength]", show_default=False
-        ),
+        typer.Option(metavar="S", help="The same for colour noise.", show_default="--strength"),
     ] = None,
     value_range: ValueRange = None,
     format: Annotated[  # noqa: A002 (the option's name)
         str | None,
-        typer.Option(metavar="NAME", help="png, jpeg, tiff, webp or avif.  [default: the input's]", show_default=False),
+        typer.Option(metavar="NAME", help="png, jpeg, tiff, webp or avif.", show_default="as the input"),
     ] = None,
     quality: Annotated[
         int | None,
-        typer.Option(metavar="Q", min=0, max=100, help="Of lossy formats.  [default: 95; AVIF 90]", show_default=False),
+        typer.Option(metavar="Q", help="Of lossy formats, 0 to 100.", show_default="95; AVIF 90"),
     ] = None,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="Leave out what tells about people, places, devices and steps.")
@@ -90,9 +86,11 @@ def denoise(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Remove the noise from images; metadata, pixel type and folder tree are kept.
+    """Remove the noise from images.
 
-    limpid denoise holiday/ -o clean/
+    Metadata, pixel type and the tree of folders are kept; a manifest in the output folder records what is done.
+
+    Examples: limpid denoise holiday/ -o clean/
 
     limpid denoise scan.tif -o clean.tif --sigma 300 --strength 0.8
     """

@@ -9,9 +9,11 @@ __all__ = ["models"]
 
 
 def models(runtime: Runtime = "auto", json: Json = False, quiet: Quiet = False, verbose: Verbose = 0) -> None:
-    """List the networks that are installed, with what their cards say and the arithmetic they run in here.
+    """List the networks that are installed.
 
-    limpid models
+    With what their cards say, and the arithmetic they run in on this machine.
+
+    Example: limpid models
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):

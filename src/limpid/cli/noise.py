@@ -18,9 +18,11 @@ def noise(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Measure the noise of images, each from itself alone, in the file's own units.
+    """Measure the noise of images.
 
-    limpid noise holiday/*.jpg
+    Each is measured from itself alone, in the file's own units (0-255 for 8-bit, 0-65535 for 16-bit).
+
+    Example: limpid noise holiday/*.jpg
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):

@@ -56,7 +56,7 @@ def set_up_logging(*, quiet: bool, verbose: int) -> None:
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help="Files, folders (with all below them) or globs.", show_default=False),
+    typer.Argument(metavar="INPUT", help="Files, folders (with all below them) or globs.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -64,9 +64,7 @@ Verbose = Annotated[
     int,
     typer.Option("--verbose", "-v", count=True, metavar="", help="Say more; twice: everything.", show_default=False),
 ]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="CPU threads.  [default: all cores]", show_default=False)
-]
+Threads = Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads.", show_default="all cores")]
 Memory = Annotated[
     int | None,
     typer.Option(
@@ -80,4 +78,6 @@ ValueRange = Annotated[
         metavar="LO HI", help="Values of black and white, for float files that do not state them.", show_default=False
     ),
 ]
-MaxPixels = Annotated[int, typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels than this.")]
+MaxPixels = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels.", show_default="500 million")
+]

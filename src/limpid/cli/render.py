@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from limpid.cli.errors import one_line
@@ -74,15 +74,19 @@ def print_line(text: str) -> None:
 
 
 def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; the columns' values are ``left`` or ``right``."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, side in columns.items():
-        table.add_column(name, justify="left" if side == "left" else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
+    """Print a table; the columns' values are ``left`` or ``right``.
+
+    It is as wide as it is: a cut path is of no use.
+    """
+    cells = [list(columns), *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     console = Console(highlight=False)
-    # Where nobody looks, nothing is folded: other programs read lines.
-    console.print(table, width=None if console.is_terminal else 10_000, soft_wrap=not console.is_terminal)
+    for number, row in enumerate(cells):
+        padded = (
+            " " * (width - cell_len(cell)) + cell if side == "right" else cell + " " * (width - cell_len(cell))
+            for cell, width, side in zip(row, widths, columns.values(), strict=True)
+        )
+        console.print(Text("  ".join(padded).rstrip(), style="" if number else "bold"), soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

@@ -117,8 +117,8 @@ def demo_document(demo: Demo) -> dict[str, Any]:
 
 def cache_table(rows: Sequence[CacheKind]) -> Table:
     """Return what is in the cache."""
-    columns = {"kind": "left", "files": "right", "size": "right", "path": "left", "what": "left"}
-    return columns, ((row.kind, str(row.files), size(row.bytes), str(row.path), row.description) for row in rows)
+    columns = {"kind": "left", "files": "right", "size": "right", "what": "left", "folder": "left"}
+    return columns, ((row.kind, str(row.files), size(row.bytes), row.description, str(row.path)) for row in rows)
 
 
 def size(count: int) -> str:

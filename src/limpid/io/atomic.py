@@ -12,7 +12,10 @@ from typing import BinaryIO, Final
 
 from limpid.core.errors import LimpidError, WriteError
 
-__all__ = ["replacing"]
+__all__ = ["IN_FLIGHT", "replacing"]
+
+#: Temporary files that exist right now: what has to go where a process must end without unwinding.
+IN_FLIGHT: Final[set[Path]] = set()
 
 #: Bytes a file name may have on the file systems in use.
 _MAX_NAME_BYTES: Final = 255
@@ -31,6 +34,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         If the operating system refuses, with its reason, or if an encoder fails.
     """
     temporary = path.with_name(f".limpid-{secrets.token_hex(8)}.tmp")
+    IN_FLIGHT.add(temporary)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -50,6 +54,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, LimpidError | MemoryError) or not isinstance(error, Exception):
             raise
         raise WriteError(f"it can't be encoded: {type(error).__name__}: {error}.") from error
+    finally:
+        IN_FLIGHT.discard(temporary)
 
 
 def _reason(error: OSError, path: Path) -> str:

@@ -207,19 +207,19 @@ def _check_header(path: Path, found: Mapping[str, Any], header: Mapping[str, Map
     if found.get(_MAGIC) != _VERSION:
         what = "is no manifest" if _MAGIC not in found else f"has format {found[_MAGIC]}, this limpid reads {_VERSION}"
         raise OptionError(f"{path} {what}; move it away, or run without resume to replace it.", source=str(path))
-    differences = [
-        f"{name} was {_shown(group_found.get(name))}, now {_shown(group.get(name))}"
-        for key, group in header.items()
-        for group_found in [found.get(key, {})]
-        for name in sorted({*group, *group_found})
-        if json.dumps(group.get(name)) != json.dumps(group_found.get(name))
-    ]
+    differences = [line for key in header for line in _differences(key, found.get(key, {}), header[key])]
     if differences:
         raise OptionError(
             f"{path} is of a run with another model or other options: {'; '.join(differences)}. Resume with the same "
             "ones, or run without resume to do everything anew.",
             source=str(path),
         )
+
+
+def _differences(group: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name what differs; where the name that a group goes by does, the rest of it goes without saying."""
+    names = [name for name in dict.fromkeys([*now, *was]) if json.dumps(was.get(name)) != json.dumps(now.get(name))]
+    return [f"{n} was {_shown(was.get(n))}, now {_shown(now.get(n))}" for n in ([group] if group in names else names)]
 
 
 def _shown(value: Any) -> str:

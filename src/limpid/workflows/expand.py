@@ -61,12 +61,12 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
         An input that does not exist or holds no image has one entry with an error.
     """
     fence = None if outside is None else _identity(outside)
-    found: dict[tuple[str, PurePath], Found] = {}
+    found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
         path = Path(given).expanduser()
         hits = list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]
         for hit in hits:
-            found.setdefault((os.path.abspath(hit.path), hit.relative), hit)
+            found.setdefault((hit.path.absolute(), hit.relative), hit)
     return [hit for hit in found.values() if hit.path.name != MANIFEST_NAME]
 
 
@@ -86,7 +86,7 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
     if "**" in wanted:
         yield from (hit for hit in _walk(root, fence) if _matches(hit.relative.parts, wanted))
         return
-    for name in sorted(glob.glob(os.path.join(*wanted), root_dir=root)):
+    for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
         if _is_folder(path):
             if fence is None or _identity(path) != fence:
@@ -111,14 +111,13 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
         folder, above = pending.pop()
         here = above | {_identity(folder)}
         try:
-            names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+            inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         except OSError as error:
             relative = folder.relative_to(root)
             yield Found(folder, relative, f"the folder can't be read: {error.strerror}; check its permissions.")
             continue
         below = []
-        for name in names:
-            path = folder / name
+        for path in inside:
             if _is_folder(path):
                 if path.is_symlink() and _identity(path) in here:
                     _log.warning("%s: a link to a folder that it lies in; not followed", path)

@@ -151,7 +151,7 @@ def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[Fi
     with ExitStack() as stack:
         manifest = None
         if plan.manifest is not None:
-            header = {"model": denoiser.identity, "options": options.deciding()}
+            header = {"model": {**denoiser.identity, "model": denoiser.name}, "options": options.deciding()}
             manifest = stack.enter_context(
                 (Manifest.resume if options.resume else Manifest.create)(plan.manifest, header)
             )
@@ -183,7 +183,7 @@ def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> File
         return _failed(job, "not enough memory for it; give a budget with memory (--memory), or split the image.")
     except OSError as error:
         return _failed(job, f"{error.filename or job.output}: {error.strerror or error}.")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (one file never ends the run)
         _log.debug("%s", job.input, exc_info=True)
         return _failed(job, f"an error in limpid ({type(error).__name__}: {error}); please report it with this file.")
     return _result(

@@ -126,7 +126,7 @@ def plan_outputs(
         return Plan(_without_collisions(jobs), _common_folder(jobs), single=False)
     target = Path(output).expanduser()
     if _names_file(str(output), target, inputs, format):
-        if len(found) != 1 or os.path.isdir(found[0].path):
+        if len(found) != 1 or (len(inputs) == 1 and Path(inputs[0]).expanduser().is_dir()):
             raise OptionError(f"-o {output} names a file, which is for one input file; name a folder instead.")
         plan = Plan((Job(found[0].path, target, found[0].error),), target.parent, single=True)
     else:
@@ -177,12 +177,12 @@ def _check_not_inputs(jobs: Sequence[Job]) -> None:
 
 def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
     """Return the jobs with an error on all those that share an output."""
-    sharing: dict[str, list[Job]] = {}
+    sharing: dict[Path, list[Job]] = {}
     for job in jobs:
-        sharing.setdefault(os.path.abspath(os.path.normcase(job.output)), []).append(job)
+        sharing.setdefault(job.output, []).append(job)
     checked = []
     for job in jobs:
-        others = [j.input for j in sharing[os.path.abspath(os.path.normcase(job.output))] if j is not job]
+        others = [other.input for other in sharing[job.output] if other is not job]
         if others and job.error is None:
             reason = f"{others[0]} would write the same output {job.output}; rename one, or denoise them in two calls."
             job = replace(job, error=reason)

@@ -1,0 +1,49 @@
+"""Ctrl-C ends the program at once, even while a library is busy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Final
+
+from limpid.cli.errors import INTERRUPTED
+
+__all__ = ["end_promptly"]
+
+#: How long the ordinary way out may take. Python sees an interrupt only between two of its own instructions, and
+#: denoising a large image may be a single call.
+_GRACE_S: Final = 0.4
+
+
+def end_promptly() -> None:
+    """Let a thread of its own end the process where an interrupt is not answered soon; unfinished files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader, writer), name="limpid-interrupt", daemon=True).start()
+
+
+def _watch(reader: socket.socket, _writer: socket.socket) -> None:
+    """Wait for the byte that the interpreter sends the moment a signal arrives; `_writer` must stay open for it."""
+    while number := reader.recv(1):
+        if number[0] == signal.SIGINT:
+            time.sleep(_GRACE_S)
+            _remove_unfinished()
+            with suppress(OSError):
+                os.write(2, b"\nlimpid: interrupted\n")
+            os._exit(INTERRUPTED)
+
+
+def _remove_unfinished() -> None:
+    """Remove the temporary names of files that are being written; if `limpid.io` was never loaded there are none."""
+    atomic = sys.modules.get("limpid.io.atomic")
+    for temporary in list(getattr(atomic, "IN_FLIGHT", ())):
+        with suppress(OSError):
+            temporary.unlink()
