@@ -1,0 +1,196 @@
+"""Whenever a run ends, what is there is whole; a second run does the rest, and only the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+LIMPID = [str(Path(sys.executable).with_name("limpid"))]
+MANIFEST = "limpid-manifest.jsonl"
+COUNT = 40
+
+
+def default_interrupt() -> None:
+    """Undo what a shell does to the interrupts of a background job, which pytest may be part of."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*LIMPID, *arguments],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_interrupt,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it never came so far"
+        time.sleep(0.005)
+
+
+def rows(folder: Path) -> list[dict]:
+    path = folder / MANIFEST
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines][1:]
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*.png"))}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, picture) -> Path:
+    for number in range(COUNT):
+        picture(tmp_path / "in" / f"{number % 3}" / f"{number:02}.png", shape=(160, 160), seed=number)
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_ended_is_resumed_to_the_same_bytes(limpid, folder, tmp_path, environment, how) -> None:
+    command = ("denoise", "in", "-o", "out", "-m", "nlm")
+    with running(*command, cwd=tmp_path, environment=environment) as process:
+        wait_for(lambda: len(rows(tmp_path / "out")) >= 3)
+        process.send_signal(how)
+        started = time.monotonic()
+        status = process.wait(10)
+        took = time.monotonic() - started
+        said = process.communicate()[1]
+
+    recorded = rows(tmp_path / "out")
+    assert status == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert 3 <= len(recorded) < COUNT
+    for path in images(tmp_path / "out"):
+        Image.open(tmp_path / "out" / path).load()
+    if how == signal.SIGINT:
+        assert took < 2
+        assert "Traceback" not in said
+        assert not list((tmp_path / "out").rglob(".limpid*"))
+
+    resumed = limpid(*command, "--resume", "--json")
+    whole = limpid("denoise", "in", "-o", "whole", "-m", "nlm")
+
+    assert resumed.returncode == whole.returncode == 0
+    answer = json.loads(resumed.stdout)
+    assert answer["skipped"] == len(recorded)
+    assert answer["done"] == COUNT - len(recorded)
+    assert images(tmp_path / "out") == images(tmp_path / "whole")
+
+
+def test_an_interrupt_is_answered_while_a_library_is_busy(tmp_path: Path, environment, noisy) -> None:
+    Image.fromarray(noisy((2500, 2500))).save(tmp_path / "large.png")
+
+    with running("denoise", "large.png", "-o", "out", "-m", "nlm", cwd=tmp_path, environment=environment) as process:
+        wait_for(lambda: (tmp_path / "out" / MANIFEST).exists())
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        status = process.wait(30)
+
+    assert status == 130
+    assert time.monotonic() - started < 2
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [MANIFEST]
+
+
+def test_resume_with_a_torn_last_row_does_that_file_again(limpid, picture, tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    limpid("denoise", "in", "-o", "out", "-m", "median")
+    manifest = tmp_path / "out" / MANIFEST
+    manifest.write_bytes(manifest.read_bytes()[:-20])
+
+    done = limpid("denoise", "in", "-o", "out", "-m", "median", "--resume", "--json")
+
+    assert [row["status"] for row in json.loads(done.stdout)["results"]] == ["skipped", "skipped", "ok"]
+    assert len(rows(tmp_path / "out")) == 3
+
+
+def test_resume_does_what_changed_failed_or_is_new(limpid, picture, tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    limpid("denoise", "in", "-o", "out", "-m", "median")
+    picture(tmp_path / "in" / "a.png", seed=5)
+    (tmp_path / "out" / "b.png").unlink()
+    picture(tmp_path / "in" / "bad.png")
+    picture(tmp_path / "in" / "new.png")
+
+    done = limpid("denoise", "in", "-o", "out", "-m", "median", "--resume", "--json")
+
+    status = {Path(row["input"]).name: row["status"] for row in json.loads(done.stdout)["results"]}
+    assert status == {"a.png": "ok", "b.png": "ok", "bad.png": "ok", "c.png": "skipped", "new.png": "ok"}
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        (("--strength", 0.5), "strength was 1.0, now 0.5"),
+        (("--sigma", 7), "sigma was auto, now 7.0"),
+        (("--model", "bilateral"), "model was median, now bilateral"),
+        (("--format", "png"), "format was not given, now png"),
+    ],
+)
+def test_resume_with_other_options_is_refused_and_names_them(limpid, picture, tmp_path, option, named) -> None:
+    picture(tmp_path / "in" / "a.png")
+    limpid("denoise", "in", "-o", "out", "--model", "median")
+    before = (tmp_path / "out" / MANIFEST).read_bytes()
+
+    model = () if option[0] == "--model" else ("--model", "median")
+    done = limpid("denoise", "in", "-o", "out", *model, *option, "--resume")
+
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert (tmp_path / "out" / MANIFEST).read_bytes() == before
+
+
+def test_in_place_is_resumed_without_denoising_twice(limpid, picture, tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / "in" / f"{name}.png")
+    limpid("denoise", "in", "--in-place", "-m", "median")
+    once = images(tmp_path / "in")
+    # As if the process was killed after it replaced b and before it said so.
+    manifest = tmp_path / "in" / MANIFEST
+    manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[:-1]))
+
+    done = limpid("denoise", "in", "--in-place", "-m", "median", "--resume", "--json")
+
+    assert [row["status"] for row in json.loads(done.stdout)["results"]] == ["skipped", "skipped"]
+    assert images(tmp_path / "in") == once
+
+
+def test_without_resume_everything_is_done_anew_to_the_same_bytes(limpid, picture, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    command = ("denoise", "in", "-o", "out", "-m", "fast")
+    limpid(*command)
+    first, first_rows = images(tmp_path / "out"), rows(tmp_path / "out")
+    os.utime(tmp_path / "in" / "a.png")
+
+    again = limpid(*command)
+
+    assert again.returncode == 0
+    assert images(tmp_path / "out") == first
+    assert len(rows(tmp_path / "out")) == len(first_rows) == 1
+    assert np.asarray(Image.open(tmp_path / "out" / "a.png")).shape == (40, 48)
