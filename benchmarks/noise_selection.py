@@ -20,9 +20,9 @@ from limpid.training.data import open_pool, reduce
 LEVELS = (5, 15, 25, 50)
 CUTS = (4, 6, 8)
 FEW = (0.02, 0.05, 0.1)
-MORE = (0.1, 0.2, 0.4)
-CORRECTIONS = (0.0, 0.5, 1.0, 1.5)
-PICTURES = 60
+MORE = (0.2, 0.4)
+CORRECTIONS = (0.5, 1.0, 1.5)
+PICTURES = 40
 
 
 def main() -> None:

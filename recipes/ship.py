@@ -13,7 +13,7 @@ from limpid.inference.calibrate import measure_bf16_sigma, measure_halo
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
 from limpid.models.cards import ModelCard
-from limpid.models.checkpoint import count_macs, save_model
+from limpid.models.checkpoint import measure_cost, save_model
 from limpid.models.registry import build_network
 from limpid.models.store import StoredModel
 from limpid.training.config import TrainConfig
@@ -34,22 +34,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--recipe", type=Path, required=True, help="recipe of the run")
+    parser.add_argument("--out", type=Path, help="model folder to write; the package's own by default")
     args = parser.parse_args()
 
     config = TrainConfig.from_toml(args.recipe)
     channels = config.data.channels
     network = build_network(config.architecture.name, config.architecture.parameters)
     network.load_state_dict(averaged_weights(args.run))
+    cost = measure_cost(network, channels=channels)
     card = ModelCard(
         name=config.name,
         architecture=config.architecture.name,
         parameters=config.architecture.parameters,
         channels=channels,
         weights=sum(p.numel() for p in network.parameters()),
-        kmac_per_pixel=round(count_macs(network, channels=channels) / 1000, 1),
+        kmac_per_pixel=round(cost.macs / 1000, 1),
         sigma_max=config.noise.sigma_max / 255,
         bf16_sigma_min=1.0,
         halo_px=HALO_LIMIT_PX,
+        bytes_per_pixel=cost.bytes,
         size_multiple=network.size_multiple,
         noise=NOISE.format(sigma_max=config.noise.sigma_max),
         data=f"{config.data.pool}: openly licensed photographs, named in recipes/DATA.md",
@@ -58,7 +61,7 @@ def main() -> None:
         metrics={},
         sha256="",
     )
-    model = calibrated(save_model(network, card, WEIGHTS / config.name), config)
+    model = calibrated(save_model(network, card, args.out or WEIGHTS / config.name), config)
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
     (model.folder / "card.json").write_text(model.card.to_json())
     print(model.card.to_json())

@@ -41,6 +41,7 @@ def tiny_model(tmp_path_factory):
         sigma_max=0.2,
         bf16_sigma_min=0.04,
         halo_px=32,
+        bytes_per_pixel=448,
         size_multiple=4,
         noise="none",
         data="none",

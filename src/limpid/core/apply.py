@@ -57,7 +57,7 @@ def denoise_image(
     Raises
     ------
     OptionError
-        If a strength is outside ``[0, 2]``.
+        If a strength is outside ``[0, 2]``, or memory is not positive.
     ImageError
         If a plane holds no finite pixel.
     ModelError
@@ -68,6 +68,8 @@ def denoise_image(
             raise OptionError(
                 f"{name} must lie in [0, 2], got {value:g}: 0 changes nothing, 1 removes what was measured."
             )
+    if memory is not None and memory < 1:
+        raise OptionError(f"memory must be a positive number of bytes, got {memory}.")
     chroma = strength if chroma_strength is None or image.channels != 3 else chroma_strength
     planes = image.planes()
     if strength == chroma == 0:

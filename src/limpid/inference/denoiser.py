@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
 from limpid.models.store import StoredModel
 
 __all__ = ["NetworkDenoiser"]
-
-#: Bytes per pixel of a tile: about seven feature maps of the widest scale are alive at once, float32, half resolution.
-_LIVE_MAPS: Final = 7
 
 
 class NetworkDenoiser:
@@ -61,14 +58,13 @@ class NetworkDenoiser:
     def capabilities(self) -> Capabilities:
         """What all models of the family can do."""
         cards = [model.card for model in self.models.values()]
-        widest = max(max(card.parameters.get("widths", [64])) for card in cards)
         return Capabilities(
             channels=tuple(sorted(self.models)),
             level_map=True,
             sigma_max=min(card.sigma_max for card in cards),
             halo_px=max(card.halo_px for card in cards),
             align_px=max(card.size_multiple for card in cards),
-            bytes_per_pixel=_LIVE_MAPS * widest,
+            bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
         )
 
     @property

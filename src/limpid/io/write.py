@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from limpid.core.errors import LimpidError, OptionError, WriteError
-from limpid.core.image import Image, Metadata
+from limpid.core.image import Array, Image, Metadata
 from limpid.io import exif, xmp
 from limpid.io.atomic import replacing
 from limpid.io.formats import FORMATS, SUFFIXES, codec_for
@@ -32,7 +32,7 @@ _IMPERSONAL_EXTRAS: Final = frozenset(
 
 
 def write_image(
-    image: Image,
+    image: Image | Array,
     path: str | PathLike[str],
     *,
     format: str | None = None,  # noqa: A002 (the public word for it)
@@ -43,8 +43,8 @@ def write_image(
 
     Parameters
     ----------
-    image : Image
-        Pixels, alpha and metadata; unchanged.
+    image : Image or array
+        Pixels, alpha and metadata; unchanged. An array is taken as by :meth:`limpid.Image.from_array`.
     path : str or path
         The output. Its folder must exist; an existing file is replaced.
     format : str, optional
@@ -74,6 +74,8 @@ def write_image(
     image came from, where that is lossless, else deflate.
     """
     name = fspath(path)
+    if not isinstance(image, Image):
+        image = Image.from_array(image)
     try:
         target = _format(name, format)
         if quality is not None and not 0 <= quality <= 100:

@@ -18,7 +18,7 @@ from limpid.core.image import Provenance
 __all__ = ["NAMESPACE", "embed", "extract"]
 
 #: XML namespace of the properties limpid adds: ``Steps`` (JSON) and ``ValueRange`` (JSON).
-NAMESPACE: Final = "http://ns.limpid.dev/provenance/1.0/"
+NAMESPACE: Final = "urn:limpid:provenance:1.0#"
 
 _RDF: Final = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _HEAD: Final = (

@@ -39,8 +39,10 @@ class ModelCard:
     bf16_sigma_min : float
         Smallest level, as a share of the value range, at which bf16 arithmetic is harmless.
     halo_px : int
-        Measured reach of a pixel's influence: beyond it a change moves the result by less than 1/2000 of the
-        value range.
+        Pixels around a tile that the network must see: measured, so that tiles differ from the whole by at most a
+        quarter of an 8-bit step at the edge of what they keep.
+    bytes_per_pixel : int
+        Working memory for each pixel of a tile, in fp32.
     size_multiple : int
         Height and width of what the network is fed are multiples of this.
     noise, data, recipe, licence : str
@@ -62,6 +64,7 @@ class ModelCard:
     sigma_max: float
     bf16_sigma_min: float
     halo_px: int
+    bytes_per_pixel: int
     size_multiple: int
     noise: str
     data: str

@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,23 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-__all__ = ["count_macs", "load_network", "save_model", "to_onnx"]
+__all__ = ["Cost", "load_network", "measure_cost", "save_model", "to_onnx"]
 
 _OPSET = 20
 
+#: How many of the largest feature maps are alive at once while a residual U-Net runs, skips and scratch included;
+#: by the peak memory of a process.
+_LIVE_MAPS = 7
+
 #: Suffix of the fp16 copy of a weight in the file.
 _HALF = ".fp16"
+
+
+class Cost(NamedTuple):
+    """Multiply-accumulates, and bytes of working memory in fp32, per pixel of the image."""
+
+    macs: float
+    bytes: int
 
 
 def save_model(network: nn.Module, card: ModelCard, folder: Path) -> StoredModel:
@@ -104,18 +115,19 @@ def to_onnx(network: nn.Module, *, channels: int, size_multiple: int) -> bytes:
     return content
 
 
-def count_macs(network: nn.Module, *, channels: int, side: int = 64) -> float:
-    """Return the multiply-accumulates of all convolutions per pixel of the image."""
+def measure_cost(network: nn.Module, *, channels: int, side: int = 64) -> Cost:
+    """Return what one pixel of the image costs, counted over all convolutions."""
     import torch
     from torch import nn
 
-    total = 0.0
+    macs, widest = 0.0, 0
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        nonlocal total
+        nonlocal macs, widest
         # A transposed convolution applies its kernel once per input pixel, a plain one per output pixel.
         places = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
-        total += module.weight.numel() * places.shape[-2] * places.shape[-1]  # type: ignore[operator]
+        macs += module.weight.numel() * places.shape[-2] * places.shape[-1]  # type: ignore[operator]
+        widest = max(widest, output.numel() * output.element_size())
 
     kinds = (nn.Conv2d, nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
@@ -124,7 +136,7 @@ def count_macs(network: nn.Module, *, channels: int, side: int = 64) -> float:
         network(plane, plane)
     for hook in hooks:
         hook.remove()
-    return total / side**2
+    return Cost(macs / side**2, _LIVE_MAPS * widest // side**2)
 
 
 def _strip_traces(model: onnx.ModelProto) -> None:

@@ -152,7 +152,8 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             for key in ("exp_avg", "exp_avg_sq"):
                 tensors[f"optimiser.{key}.{name}"] = self.optimiser.state[parameter][key]
-        metadata = {"step": str(self.step), "config": json.dumps(self.config.to_dict(), sort_keys=True)}
+        # One entry: the library writes several in an order that differs from run to run.
+        metadata = {"run": json.dumps({"step": self.step, "config": self.config.to_dict()}, sort_keys=True)}
         temporary = self._checkpoint.with_suffix(".partial")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata=metadata)
         temporary.replace(self._checkpoint)
@@ -162,7 +163,7 @@ class Trainer:
 
         tensors = load_file(self._checkpoint)
         with safe_open(self._checkpoint, framework="pt") as file:
-            self.step = int(file.metadata()["step"])
+            self.step = json.loads(file.metadata()["run"])["step"]
         self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
         self.average = {n: tensors[f"average.{n}"] for n in self.average}
         for name, parameter in self.network.named_parameters():

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from limpid.core.errors import DataError
 from limpid.training.data import Pool, reduce
 
 __all__ = ["Validation"]
@@ -24,9 +25,16 @@ class Validation:
     ----------
     pool : Pool
         Held-out pictures of at least 256 x 256 pixels. Those of 512 and more are reduced by 2 first.
+
+    Raises
+    ------
+    DataError
+        If the pool is empty.
     """
 
     def __init__(self, pool: Pool) -> None:
+        if not pool.pictures:
+            raise DataError("no picture is held out to validate on; add pictures, or raise validation_share.")
         crops = []
         for picture in pool.pictures:
             small = reduce(picture, min(2, max(1, min(picture.shape[:2]) // _SIDE)))

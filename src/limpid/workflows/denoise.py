@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from limpid.workflows.inputs import as_image
 from limpid.workflows.models import load_model
 
 __all__ = ["Denoised", "denoise", "run_denoise"]
+
+_log = logging.getLogger(__name__)
 
 Sigma = float | Sequence[float] | NoiseModel | None
 
@@ -155,6 +158,15 @@ def run_denoise(
     blind = sigma is None
     noise = estimate_noise(image).sigma_per_channel if sigma is None else sigma
     level, told = _level(image, noise)
+    most = denoiser.capabilities.sigma_max * image.span
+    if max(told) > most:
+        _log.warning(
+            "%s: sigma %.4g is more than the %.4g that %s was made for, and is taken as that; some noise will be left",
+            image.source or "image",
+            max(told),
+            most,
+            denoiser.name,
+        )
     parameters: dict[str, Any] = {**denoiser.identity, "sigma": [float(f"{s:.6g}") for s in told], "strength": strength}
     if chroma_strength is not None:
         parameters["chroma_strength"] = chroma_strength
@@ -177,7 +189,12 @@ def _level(image: Image, noise: float | Sequence[float] | NoiseModel) -> tuple[L
         unit = noise.shifted(-float(low)).scaled(1 / float(span))
         signal = image.planes().mean(axis=(0, 1, 2), dtype=np.float64)
         return lambda tile: level_map(tile, unit), tuple(float(s) for s in np.sqrt(noise.variance(signal)))
-    values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
+    try:
+        values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"sigma must be a number, or one per channel, got {noise!r}; leave it out to have it measured."
+        ) from None
     if values.ndim != 1 or len(values) not in (1, image.channels):
         raise OptionError(f"sigma must be one number or one for each of the {image.channels} channels, got {noise!r}.")
     if not (np.isfinite(values) & (values >= 0)).all():

@@ -114,3 +114,24 @@ def test_benchmark_and_noise_are_reachable_from_the_root(noisy, tmp_path):
     assert limpid.estimate_noise(noisy[1]).sigma == pytest.approx(20, rel=0.1)
     with pytest.raises(limpid.OptionError, match="one folder"):
         limpid.benchmark([tmp_path, tmp_path], pairs=tmp_path)
+
+
+def test_a_level_beyond_what_the_network_was_made_for_is_said(noisy, caplog):
+    limpid.denoise(noisy[1], sigma=80, model="fast")
+    assert "sigma 80 is more than the 55 that fast was made for" in caplog.text
+
+
+@pytest.mark.parametrize("sigma", ["auto", "ten", object()])
+def test_a_sigma_that_is_no_number_is_refused(noisy, sigma):
+    with pytest.raises(limpid.OptionError, match="leave it out to have it measured"):
+        limpid.denoise(noisy[1], sigma=sigma)
+
+
+def test_memory_must_be_positive(noisy):
+    with pytest.raises(limpid.OptionError, match="positive number of bytes"):
+        limpid.denoise(noisy[1], memory=-4)
+
+
+def test_an_array_can_be_written_as_it_is(noisy, tmp_path):
+    limpid.write_image(noisy[1], tmp_path / "a.png")
+    assert np.array_equal(limpid.read_image(tmp_path / "a.png"), noisy[1])
