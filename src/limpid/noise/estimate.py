@@ -14,13 +14,13 @@ from limpid.noise.models import Gaussian, NoiseModel
 
 __all__ = ["NoiseEstimate", "estimate_noise"]
 
-#: Side of a block, and the sum of its two DCT frequencies from which a coefficient counts as high. Of the sides
-#: and cuts tried (8; 4, 6, 8), this one let the least texture through.
+#: Side of a block, and the sum of its two DCT frequencies from which a coefficient counts as high. This and the three
+#: constants below were chosen together on pictures of the training pool, by ``benchmarks/noise_selection.py``.
 _SIDE: Final = 8
-_CUT: Final = 8
+_CUT: Final = 6
 
 #: Shares of the blocks, smoothest first, that give the level and that tell how texture raises it.
-_FEW: Final = 0.05
+_FEW: Final = 0.1
 _MORE: Final = 0.2
 
 #: Blocks never fewer than this (where there are as many), so that small images are not measured by one or two.
