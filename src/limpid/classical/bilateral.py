@@ -49,7 +49,7 @@ class Bilateral:
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
         return {
-            "name": self.name,
+            "model": self.name,
             "radius_px": _RADIUS_PX,
             "sigma_value": _SIGMA_VALUE,
         }

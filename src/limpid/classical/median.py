@@ -38,7 +38,7 @@ class Median:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "radius_px": _RADIUS_PX, "limit": _LIMIT}
+        return {"model": self.name, "radius_px": _RADIUS_PX, "limit": _LIMIT}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""

@@ -43,7 +43,7 @@ class NonLocalMeans:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "patch_px": _PATCH_PX, "distance_px": _DISTANCE_PX, "h": _H}
+        return {"model": self.name, "patch_px": _PATCH_PX, "distance_px": _DISTANCE_PX, "h": _H}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""

@@ -39,7 +39,7 @@ class TotalVariation:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "weight": _WEIGHT}
+        return {"model": self.name, "weight": _WEIGHT}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""

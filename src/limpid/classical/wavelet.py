@@ -42,7 +42,7 @@ class Wavelet:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Name and parameters."""
-        return {"name": self.name, "wavelet": _WAVELET, "levels": _LEVELS}
+        return {"model": self.name, "wavelet": _WAVELET, "levels": _LEVELS}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""

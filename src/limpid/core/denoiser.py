@@ -57,7 +57,7 @@ class Denoiser(Protocol):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What decides its output besides the pixels (name, version, hash), for provenance and resume."""
+        """What decides its output besides the pixels, its name under ``model`` first, for provenance and resume."""
         ...
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:

@@ -99,7 +99,7 @@ class _Identity:
 
     name: Final = "noisy"
     capabilities: Final = Capabilities(channels=(1,), level_map=True, halo_px=0)
-    identity: Final[Mapping[str, Any]] = {"name": "noisy"}
+    identity: Final[Mapping[str, Any]] = {"model": "noisy"}
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:  # noqa: ARG002 (a Denoiser's signature)
         return noisy

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from limpid.io import is_image_path
 from limpid.jobs import MANIFEST_NAME
 
-__all__ = ["Found", "find_images"]
+__all__ = ["Found", "file_identity", "find_images"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     list of Found
         An input that does not exist or holds no image has one entry with an error.
     """
-    fence = None if outside is None else _identity(outside)
+    fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
         path = Path(given).expanduser()
@@ -89,7 +89,7 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
     for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
         if _is_folder(path):
-            if fence is None or _identity(path) != fence:
+            if fence is None or file_identity(path) != fence:
                 yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
         elif is_image_path(path):
             yield _of_file(path, PurePath(name))
@@ -109,7 +109,7 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
     pending: list[tuple[Path, frozenset[Identity | None]]] = [(root, frozenset())]
     while pending:
         folder, above = pending.pop()
-        here = above | {_identity(folder)}
+        here = above | {file_identity(folder)}
         try:
             inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         except OSError as error:
@@ -119,9 +119,9 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
         below = []
         for path in inside:
             if _is_folder(path):
-                if path.is_symlink() and _identity(path) in here:
+                if path.is_symlink() and file_identity(path) in here:
                     _log.warning("%s: a link to a folder that it lies in; not followed", path)
-                elif fence is None or _identity(path) != fence:
+                elif fence is None or file_identity(path) != fence:
                     below.append((path, here))
             elif is_image_path(path):
                 yield _of_file(path, path.relative_to(root))
@@ -156,7 +156,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _identity(path: Path) -> Identity | None:
+def file_identity(path: Path) -> Identity | None:
+    """Return what two paths to the same file share; None where there is no file."""
     try:
         status = path.stat()
     except OSError:

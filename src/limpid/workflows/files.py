@@ -151,7 +151,7 @@ def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[Fi
     with ExitStack() as stack:
         manifest = None
         if plan.manifest is not None:
-            header = {"model": {**denoiser.identity, "model": denoiser.name}, "options": options.deciding()}
+            header = {"model": dict(denoiser.identity), "options": options.deciding()}
             manifest = stack.enter_context(
                 (Manifest.resume if options.resume else Manifest.create)(plan.manifest, header)
             )

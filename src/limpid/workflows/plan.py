@@ -13,7 +13,7 @@ from typing import Final
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
-from limpid.workflows.expand import find_images
+from limpid.workflows.expand import file_identity, find_images
 
 __all__ = ["Job", "Plan", "format_named", "plan_outputs"]
 
@@ -163,9 +163,9 @@ def _common_folder(jobs: Sequence[Job]) -> Path:
 
 def _check_not_inputs(jobs: Sequence[Job]) -> None:
     """Refuse outputs that are inputs, by whatever name: links and letter case included."""
-    inputs = {identity: job.input for job in jobs if (identity := _identity(job.input)) is not None}
+    inputs = {identity: job.input for job in jobs if (identity := file_identity(job.input)) is not None}
     for job in jobs:
-        identity = _identity(job.output)
+        identity = file_identity(job.output)
         clash = None if identity is None else inputs.get(identity)
         if clash is not None:
             raise OptionError(
@@ -188,11 +188,3 @@ def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
             job = replace(job, error=reason)
         checked.append(job)
     return tuple(checked)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

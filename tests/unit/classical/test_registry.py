@@ -12,7 +12,7 @@ from limpid.core.errors import OptionError
 def test_every_entry_loads_under_its_own_name() -> None:
     for name in CLASSICAL:
         denoiser = load_classical(name)
-        assert denoiser.name == denoiser.identity["name"] == name
+        assert denoiser.name == denoiser.identity["model"] == name
 
 
 def test_misspelt_name_is_refused_with_the_nearest_one() -> None:

@@ -70,7 +70,7 @@ class OpenVINORuntime:
 
 @contextmanager
 def _few_kernels_kept() -> Iterator[None]:
-    """Let oneDNN, which looks once, when the first model is compiled, see a small cache; what the user set goes first."""
+    """Let oneDNN, which looks when the first model is compiled, see a small cache; what the user set goes first."""
     name, value = _PROCESS_KERNELS
     told = name in os.environ
     if not told:
