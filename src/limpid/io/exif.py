@@ -1,6 +1,6 @@
 """The little that limpid must know of an EXIF block: orientation and resolution.
 
-A block begins with a TIFF header (``II*\\0`` or ``MM\\0*``); nothing here changes one.
+A block begins with a TIFF header (``II*\\0`` or ``MM\\0*``); nothing here changes what follows it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,20 @@ from typing import Final
 
 from limpid.io.ifd import Directory, read_directory
 
-__all__ = ["orientation", "orientation_only", "resolution"]
+__all__ = ["PREFIX", "orientation", "orientation_only", "resolution", "without_prefix"]
+
+#: What stands before the block in JPEG, and in files of programs that copied it along.
+PREFIX: Final = b"Exif\x00\x00"
 
 _ORIENTATION: Final = 0x0112
 _X_RESOLUTION: Final = 0x011A
 _Y_RESOLUTION: Final = 0x011B
 _RESOLUTION_UNIT: Final = 0x0128
+
+
+def without_prefix(exif: bytes | None) -> bytes | None:
+    """Return the block from its TIFF header on; None where nothing stands after the prefix."""
+    return (exif or b"").removeprefix(PREFIX) or None
 
 
 def orientation(exif: bytes | None) -> int:

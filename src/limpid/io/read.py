@@ -94,8 +94,11 @@ def _check_size(info: ImageInfo, max_pixels: int) -> None:
 def _metadata(found: Metadata) -> tuple[Metadata, tuple[float, float] | None]:
     """Take limpid's own properties out of the XMP packet; fill the resolution from EXIF."""
     packet, provenance, value_range = xmp.extract(found.xmp)
-    resolution = found.resolution or exif.resolution(found.exif)
-    return dataclasses.replace(found, xmp=packet, provenance=provenance, resolution=resolution), value_range
+    # Pillow (AVIF, where the file's own rotation differs from the EXIF) and old WebP writers leave JPEG's prefix on.
+    block = exif.without_prefix(found.exif)
+    resolution = found.resolution or exif.resolution(block)
+    metadata = dataclasses.replace(found, exif=block, xmp=packet, provenance=provenance, resolution=resolution)
+    return metadata, value_range
 
 
 def _image(decoded: Decoded, value_range: tuple[float, float], metadata: Metadata, name: str | None) -> Image:

@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 
 from limpid.core.image import Image, Metadata
 from limpid.io import DEFAULT_MAX_PIXELS, SUFFIXES, is_image_path, output_suffix_for, probe, read_image, write_image
+from limpid.io.exif import orientation
 from limpid.io.formats import FORMATS
 
 GENERATOR = np.random.default_rng(0)
@@ -213,6 +214,23 @@ def test_exif_of_a_tiff_by_pillow_is_gathered() -> None:
     exif.load(found.metadata.exif or b"")
     assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation]) == ("Maker", 8)
     assert found.metadata.resolution == (300.0, 300.0)
+
+
+@pytest.mark.parametrize("source", ["AVIF", "WEBP"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_exif_block_with_jpegs_prefix_keeps_its_orientation(tmp_path: Path, source: str, name: str) -> None:
+    """Pillow moves the orientation into AVIF's own rotation and gives it back with the prefix on."""
+    block = PillowImage.Exif()
+    block[ExifTags.Base.Orientation] = 6
+    exif = block if source == "AVIF" else b"Exif\x00\x00" + block.tobytes().removeprefix(b"Exif\x00\x00")
+    found = read_image(by_pillow(PillowImage.fromarray(COLOUR), source, exif=exif))
+    assert (found.metadata.exif or b"")[:2] in (b"II", b"MM")
+    for strip in (False, True):
+        write_image(found, tmp_path / "image", format=name, strip_metadata=strip)
+        assert b"Exif\x00\x00Exif" not in (tmp_path / "image").read_bytes()
+        with PillowImage.open(tmp_path / "image") as picture:
+            assert picture.getexif()[ExifTags.Base.Orientation] == 6
+        assert orientation(read_image(tmp_path / "image").metadata.exif) == 6
 
 
 def test_a_unitless_calibration_is_kept(tmp_path: Path) -> None:

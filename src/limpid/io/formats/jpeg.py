@@ -14,13 +14,13 @@ from typing import Any, BinaryIO, Final
 
 from limpid.core.errors import ReadError, WriteError
 from limpid.core.image import Image, Metadata
+from limpid.io.exif import PREFIX
 from limpid.io.formats.base import TRUNCATED, Decoded, ImageInfo, announced, interleaved
 
 DEFAULT_QUALITY: Final = 95
 
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP2, _APP13, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_EXIF: Final = b"Exif\x00\x00"
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\x00"
 _XMP_MORE: Final = b"http://ns.adobe.com/xmp/extension/\x00"
 _ICC: Final = b"ICC_PROFILE\x00"
@@ -125,8 +125,8 @@ def _metadata(segments: list[tuple[int, bytes]]) -> Metadata:
     for marker, payload in segments:
         if marker == _APP0 and payload.startswith(b"JFIF\x00") and len(payload) >= 12:
             fields["resolution"] = _resolution(*struct.unpack(">BHH", payload[7:12]))
-        elif marker == _APP1 and payload.startswith(_EXIF):
-            fields.setdefault("exif", payload[len(_EXIF) :])
+        elif marker == _APP1 and payload.startswith(PREFIX):
+            fields.setdefault("exif", payload[len(PREFIX) :])
         elif marker == _APP1 and payload.startswith(_XMP):
             fields["xmp"] = payload[len(_XMP) :]
         elif marker == _APP2 and payload.startswith(_ICC) and len(payload) > len(_ICC) + 2:
@@ -151,7 +151,7 @@ def _metadata_segments(metadata: Metadata) -> Iterator[tuple[int, bytes]]:
     unit, x, y = _density(metadata.resolution)
     yield _APP0, b"JFIF\x00\x01\x02" + struct.pack(">BHHBB", unit, x, y, 0, 0)
     if metadata.exif is not None:
-        yield _APP1, _EXIF + metadata.exif
+        yield _APP1, PREFIX + metadata.exif
     if metadata.xmp is not None:
         yield _APP1, _XMP + metadata.xmp
     if metadata.icc is not None:
