@@ -36,7 +36,8 @@ def hardware() -> str:
     model = next((v.strip() for k, v in fields.items() if k.startswith("model name")), platform.processor())
     family = next((f" family {v.strip()}" for k, v in fields.items() if k.startswith("cpu family")), "")
     wide = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in flags]
-    return f"{model}{family} ({', '.join(wide) or platform.machine()}), {len(os.sched_getaffinity(0))} cores"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{model}{family} ({', '.join(wide) or platform.machine()}), {cores} cores"
 
 
 def versions() -> str:

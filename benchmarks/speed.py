@@ -34,7 +34,7 @@ def main() -> None:
         slow = median_seconds(lambda: network(frame), runs=5)
     rows.append({"what": "DnCNN, 17 layers, torch fp32", "seconds": slow, "megapixels_per_s": megapixels / slow})
     for precision in ("auto", "fp32"):
-        model = limpid.load_model("fast", precision=precision)
+        model = "fast" if precision == "auto" else limpid.load_model("fast", precision=precision)
         for blind in (False, True):
             sigma = None if blind else 25.0
             took = median_seconds(lambda m=model, s=sigma: limpid.denoise(noisy, model=m, sigma=s), runs=20)

@@ -13,9 +13,9 @@ from limpid.inference.calibrate import measure_bf16_sigma, measure_halo
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
 from limpid.models.cards import ModelCard
-from limpid.models.checkpoint import measure_cost, save_model
+from limpid.models.checkpoint import measure_cost, save_model, write_card
 from limpid.models.registry import build_network
-from limpid.models.store import StoredModel
+from limpid.models.store import StoredModel, find_models
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool, reduce
 from limpid.training.loop import averaged_weights
@@ -56,15 +56,22 @@ def main() -> None:
         size_multiple=network.size_multiple,
         noise=NOISE.format(sigma_max=config.noise.sigma_max),
         data=f"{config.data.pool}: openly licensed photographs, named in recipes/DATA.md",
-        recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps",
+        recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps, from {start(config)}",
         licence="Apache-2.0",
         metrics={},
         sha256="",
     )
     model = calibrated(save_model(network, card, args.out or WEIGHTS / config.name), config)
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
-    (model.folder / "card.json").write_text(model.card.to_json())
+    write_card(model)
     print(model.card.to_json())
+
+
+def start(config: TrainConfig) -> str:
+    if config.start_from is None:
+        return "random weights"
+    (parent,) = find_models(config.start_from).values()
+    return f"{config.start_from} (SHA-256 {parent.card.sha256[:12]}...)"
 
 
 def calibrated(model: StoredModel, config: TrainConfig) -> StoredModel:
@@ -76,6 +83,8 @@ def calibrated(model: StoredModel, config: TrainConfig) -> StoredModel:
         if min(p.shape[:2]) >= side
     ]
     runtime = load_runtime()
+    if "bf16" not in runtime.precisions:
+        raise SystemExit(f"{runtime.device} has no bf16: calibrate on a processor that has")
     exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
     card = model.card
     halo = measure_halo(exact, pictures, sigma=card.sigma_max, multiple=card.size_multiple, limit=HALO_LIMIT_PX)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
+from limpid.models.checkpoint import load_network
 from limpid.models.registry import build_network
+from limpid.models.store import find_models
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool
-from limpid.training.loop import Trainer, averaged_weights
+from limpid.training.loop import Trainer
 from limpid.training.validation import Validation
 
 
@@ -20,18 +22,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; a checkpoint there is continued")
-    parser.add_argument("--start-from", type=Path, help="folder of a run whose weights, where they fit, are the start")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s")
 
     config = TrainConfig.from_toml(args.recipe)
     torch.manual_seed(config.seed)
     network = build_network(config.architecture.name, config.architecture.parameters)
-    if args.start_from is not None:
+    if config.start_from is not None:
         own = network.state_dict()
-        found = averaged_weights(args.start_from)
+        (start,) = find_models(config.start_from).values()
+        found = load_network(start).state_dict()
         fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
-        logging.info("starting from %d of %d tensors of %s", len(fitting), len(own), args.start_from)
+        logging.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
         network.load_state_dict({**own, **fitting})
     training, held_out = open_pool(config.data)
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
+from limpid.training.config import LOSS_NAMES
 from limpid.training.losses import LOSSES
+
+
+def test_recipes_may_name_every_loss_and_no_other():
+    assert LOSSES.keys() == LOSS_NAMES
 
 
 @pytest.fixture(params=LOSSES)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,25 +74,71 @@ def denoise_image(
         raise OptionError(f"memory must be a positive number of bytes, got {memory}.")
     chroma = strength if chroma_strength is None or image.channels != 3 else chroma_strength
     planes = image.planes()
-    if strength == chroma == 0:
+    if strength == chroma == 0 or not (callable(level) or level.any()):
         return image.with_planes(planes, step=step)
     out = np.empty_like(planes)
-    low, span = np.float32(image.value_range[0]), np.float32(image.span)
-    tile = _tile_side(denoiser, memory)
-    caps = denoiser.capabilities
     for plane, target in zip(planes, out, strict=True):
         bad = _not_finite(plane, image)
-        source = plane if bad is None else _filled(plane, bad)
-        for rows, columns in _tiles(plane.shape, tile, caps.halo_px, caps.align_px):
-            unit = source[rows.start : rows.stop, columns.start : columns.stop].astype(np.float32)
-            unit = (unit - low) / span
-            clean = _at_strengths(denoiser, unit, level, strength, chroma)
-            kept = clean[rows.keep_start - rows.start :, columns.keep_start - columns.start :]
-            kept = kept[: rows.keep_stop - rows.keep_start, : columns.keep_stop - columns.keep_start]
-            _store(kept * span + low, target[rows.keep_start : rows.keep_stop, columns.keep_start : columns.keep_stop])
+        scaled = _Scaled(plane if bad is None else _filled(plane, bad), np.float32(image.value_range[0]), image.span)
+        tiles = list(_tiles(plane.shape, denoiser, memory))
+        told = level
+        if callable(level) and not denoiser.capabilities.level_map:
+            told = _one_level(level, scaled, tiles)
+        for tile in tiles:
+            clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
+            scaled.write(tile.kept(clean), target[tile.target])
         if bad is not None:
             target[bad] = plane[bad]
     return image.with_planes(out, step=step)
+
+
+class _Tile(NamedTuple):
+    rows: Span
+    columns: Span
+
+    @property
+    def source(self) -> tuple[slice, slice]:
+        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
+
+    @property
+    def target(self) -> tuple[slice, slice]:
+        return slice(self.rows.keep_start, self.rows.keep_stop), slice(self.columns.keep_start, self.columns.keep_stop)
+
+    def kept(self, values: FloatArray) -> FloatArray:
+        """Return what is to be written of values read at this tile."""
+        places = (slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self)
+        return values[tuple(places)]
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A plane whose tiles are read in units of the value range and written back in its own."""
+
+    plane: Array
+    low: np.float32
+    span: float
+
+    def read(self, tile: _Tile) -> FloatArray:
+        values: FloatArray = self.plane[tile.source].astype(np.float32)
+        values -= self.low
+        values /= np.float32(self.span)
+        return values
+
+    def write(self, values: FloatArray, target: Array) -> None:
+        """Integers are rounded and clipped, floats are not."""
+        values = values * np.float32(self.span) + self.low
+        if target.dtype.kind == "u":
+            np.rint(values, out=values)
+            np.clip(values, 0, np.iinfo(target.dtype).max, out=values)
+        target[...] = values
+
+
+def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles: Sequence[_Tile]) -> FloatArray:
+    """Return the root mean square of a level map over the plane, for denoisers that take one level."""
+    squares = sum(np.square(tile.kept(level(scaled.read(tile)))).sum(axis=(0, 1), dtype=np.float64) for tile in tiles)
+    height, width = scaled.plane.shape[:2]
+    mean: FloatArray = np.sqrt(np.asarray(squares) / (height * width)).astype(np.float32)
+    return mean
 
 
 def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:
@@ -110,8 +158,6 @@ def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> Flo
     if not level.any():
         return unit
     level = np.asarray(np.minimum(level, caps.sigma_max), dtype=np.float32)
-    if level.ndim > 1 and not caps.level_map:
-        level = np.sqrt(np.mean(np.square(level), axis=(0, 1), dtype=np.float64)).astype(np.float32)
     if unit.shape[-1] in caps.channels:
         return denoiser.denoise_plane(unit, np.broadcast_to(level, (*level.shape[:-1], unit.shape[-1])))
     if 1 not in caps.channels:
@@ -123,34 +169,27 @@ def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> Flo
     return np.concatenate(single, axis=-1)
 
 
-def _store(values: FloatArray, target: Array) -> None:
-    """Write floats into a target of any dtype: integers are rounded and clipped, floats are not."""
-    if target.dtype.kind == "u":
-        np.rint(values, out=values)
-        np.clip(values, 0, np.iinfo(target.dtype).max, out=values)
-    target[...] = values
-
-
-def _tile_side(denoiser: Denoiser, memory: int | None) -> int | None:
-    """Return the side of a square tile, halo included, that fits the memory; None where there are no tiles."""
+def _tile_side(denoiser: Denoiser, halo: int, memory: int | None) -> int:
+    """Return the side of a square tile, halo included, that fits the memory."""
     caps = denoiser.capabilities
-    if caps.halo_px is None:
-        return None
     pixels = _DEFAULT_TILE_PIXELS
     if memory is not None:
         pixels = min(pixels, memory // caps.bytes_per_pixel)
     # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
-    side = max(math.isqrt(max(pixels, 1)), 4 * caps.halo_px, 64)
+    side = max(math.isqrt(max(pixels, 1)), 4 * halo, 64)
     return -(-side // caps.align_px) * caps.align_px
 
 
-def _tiles(shape: tuple[int, ...], tile: int | None, halo: int | None, align: int) -> Iterator[tuple[Span, Span]]:
-    if tile is None or halo is None:
-        yield Span(0, shape[0], 0, shape[0]), Span(0, shape[1], 0, shape[1])
+def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[_Tile]:
+    """Yield the tiles of a plane; a denoiser without a halo gets the whole plane as one."""
+    caps = denoiser.capabilities
+    if caps.halo_px is None:
+        yield _Tile(*(Span(0, length, 0, length) for length in shape[:2]))
         return
-    for rows in tile_spans(shape[0], tile=tile, halo=halo, align=align):
-        for columns in tile_spans(shape[1], tile=tile, halo=halo, align=align):
-            yield rows, columns
+    side = _tile_side(denoiser, caps.halo_px, memory)
+    for rows in tile_spans(shape[0], tile=side, halo=caps.halo_px, align=caps.align_px):
+        for columns in tile_spans(shape[1], tile=side, halo=caps.halo_px, align=caps.align_px):
+            yield _Tile(rows, columns)
 
 
 def _not_finite(plane: Array, image: Image) -> Array | None:

@@ -104,7 +104,7 @@ class Image:
     def __post_init__(self) -> None:
         if len(self.axes) != self.values.ndim:
             raise self._error(f"axes {self.axes!r} name {len(self.axes)} axes, the array has {self.values.ndim}.")
-        if not self.axes.removesuffix("C").endswith("YX") or sorted(self.axes, key=_AXES.find) != list(self.axes):
+        if not self.axes.removesuffix("C").endswith("YX") or self.axes != "".join(a for a in _AXES if a in self.axes):
             raise self._error(f"axes {self.axes!r} are not T, I, Z (each optional), YX, C (optional), in this order.")
         if self.values.dtype not in (np.uint8, np.uint16, np.float32):
             raise self._error(f"dtype {self.values.dtype} is not uint8, uint16 or float32; convert the array first.")
@@ -133,8 +133,8 @@ class Image:
         Parameters
         ----------
         array : array_like
-            Boolean (taken as 0 and 255), uint8, uint16, or any float. Other byte orders and layouts are
-            accepted.
+            Boolean (becomes uint8, 0 and 255), uint8, uint16, or any float (becomes float32). Other byte orders
+            become the machine's own.
         axes : str, optional
             As :attr:`Image.axes`. Without it, 2 axes are ``YX`` and 3 axes ending in 3 are ``YXC``; anything
             else must be told.

@@ -13,9 +13,7 @@ __all__ = ["protocol"]
 
 #: Import name to distribution name of what can change a score or a speed; stated where loaded.
 _DISTRIBUTIONS = {
-    "cv2": "opencv-python-headless",
     "numpy": "numpy",
-    "onnxruntime": "onnxruntime",
     "openvino": "openvino",
     "pywt": "pywavelets",
     "scipy": "scipy",

@@ -9,13 +9,13 @@ import numpy as np
 from limpid.core.errors import ImageError
 from limpid.core.image import FloatArray, Image
 
-__all__ = ["PEAK", "luma", "on_scale"]
+__all__ = ["LUMA", "PEAK", "luma", "on_scale"]
 
 #: White on the 0-255 scale, on which sigma is told and scores are taken, whatever the files hold.
 PEAK: Final = 255.0
 
 #: Luma of ITU-R BT.601, section 2.5.1.
-_LUMA: Final = (0.299, 0.587, 0.114)
+LUMA: Final = (0.299, 0.587, 0.114)
 
 
 def on_scale(image: Image) -> FloatArray:
@@ -40,6 +40,6 @@ def luma(image: Image) -> Image:
         raise ImageError(
             f"{image.source or 'an image'} has {image.channels} channels; luma is made of 3 (RGB).", source=image.source
         )
-    gray = image.values @ np.asarray(_LUMA)
+    gray = image.values @ np.asarray(LUMA)
     gray = np.rint(gray).astype(image.values.dtype) if image.values.dtype.kind == "u" else gray.astype(np.float32)
     return Image(gray, image.axes.removesuffix("C"), image.value_range, source=image.source)

@@ -70,8 +70,13 @@ def measure_bf16_sigma(exact: Network, rough: Network, pictures: Sequence[FloatA
         The same model in both precisions.
     pictures : sequence of float32 arrays, shape (C, H, W)
         Clean, in ``[0, 1]``, of sizes the network takes.
+
+    Returns
+    -------
+    float
+        1 where it is harmless at no level up to 55 of 255.
     """
-    smallest = _LEVELS[0]
+    smallest = 255.0
     for sigma in _LEVELS:
         squares = []
         for index, picture in enumerate(pictures):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,9 +49,9 @@ class NetworkDenoiser:
         self.models = models
         self.runtime = runtime
         self._precision = precision
-        # Compiled on first use, kept as long as the denoiser.
-        self._network = lru_cache(maxsize=None)(self._compile)
-        self._fastest = lru_cache(maxsize=None)(self._self_test)
+        # Compiled and tested on first use, kept as long as the denoiser.
+        self._networks: dict[tuple[int, Precision], Network] = {}
+        self._fastest: dict[int, Precision] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -75,26 +74,28 @@ class NetworkDenoiser:
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
         height, width, channels = noisy.shape
-        precision = self._precision_for(channels, float(level.min()))
+        network = self._network(channels, self._precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         told = np.broadcast_to(level, noisy.shape)
-        residual = self._network(channels, precision)(_to_nchw(noisy, pad), _to_nchw(told, pad))
+        residual = network(_to_nchw(noisy, pad), _to_nchw(told, pad))
         clean: FloatArray = noisy + residual[0, :, :height, :width].transpose(1, 2, 0)
         return clean
 
-    def _precision_for(self, channels: int, level_min: float) -> Precision:
+    def _precision_for(self, channels: int, level: FloatArray) -> Precision:
         if self._precision != "auto":
             return self._precision  # type: ignore[return-value]  # checked in __init__
-        if level_min < self.models[channels].card.bf16_sigma_min:
+        # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
+        if level.ndim > 1 or level.min() < self.models[channels].card.bf16_sigma_min:
             return "fp32"
-        return self._fastest(channels)
+        if channels not in self._fastest:
+            self._fastest[channels] = self_test(self.runtime, self.models[channels]).precision
+        return self._fastest[channels]
 
-    def _self_test(self, channels: int) -> Precision:
-        return self_test(self.runtime, self.models[channels]).precision
-
-    def _compile(self, channels: int, precision: Precision) -> Network:
-        return self.runtime.compile(self.models[channels], precision=precision)
+    def _network(self, channels: int, precision: Precision) -> Network:
+        if (channels, precision) not in self._networks:
+            self._networks[channels, precision] = self.runtime.compile(self.models[channels], precision=precision)
+        return self._networks[channels, precision]
 
 
 def _to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:

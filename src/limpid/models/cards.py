@@ -96,7 +96,9 @@ class ModelCard:
         try:
             return cls(**raw)
         except TypeError as error:
-            raise ModelError(f"{source} is not a complete model card: {error}", source=source) from error
+            raise ModelError(
+                f"{source} lacks an entry of a model card, or has one too many: {error}", source=source
+            ) from error
 
     def to_json(self) -> str:
         """Return the card as indented JSON."""

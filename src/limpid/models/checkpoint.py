@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from limpid.core.errors import ModelError
+from limpid.core.errors import MissingExtraError, ModelError
+from limpid.io.atomic import replacing
 from limpid.models.cards import ModelCard
 from limpid.models.registry import build_network
 from limpid.models.store import CARD_FILE, NETWORK_FILE, StoredModel
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-__all__ = ["Cost", "load_network", "measure_cost", "save_model", "to_onnx"]
+__all__ = ["Cost", "load_network", "measure_cost", "save_model", "to_onnx", "write_card"]
 
 _OPSET = 20
 
@@ -56,11 +57,17 @@ def save_model(network: nn.Module, card: ModelCard, folder: Path) -> StoredModel
     content = to_onnx(network, channels=card.channels, size_multiple=card.size_multiple)
     card = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in ((NETWORK_FILE, content), (CARD_FILE, card.to_json().encode())):
-        partial = folder / f"{name}.partial"
-        partial.write_bytes(data)
-        partial.replace(folder / name)
-    return StoredModel(folder, card)
+    with replacing(folder / NETWORK_FILE) as file:
+        file.write(content)
+    model = StoredModel(folder, card)
+    write_card(model)
+    return model
+
+
+def write_card(model: StoredModel) -> None:
+    """Replace the card in a model's folder by the one the model holds."""
+    with replacing(model.folder / CARD_FILE) as file:
+        file.write(model.card.to_json().encode())
 
 
 def load_network(model: StoredModel) -> nn.Module:
@@ -71,9 +78,12 @@ def load_network(model: StoredModel) -> nn.Module:
     ModelError
         If the file's tensors are not those of the architecture its card names.
     """
-    import onnx
-    import torch
-    from onnx import numpy_helper
+    try:
+        import onnx
+        import torch
+        from onnx import numpy_helper
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "onnx", extra="train", purpose="loading weights into torch") from error
 
     network = build_network(model.card.architecture, model.card.parameters)
     graph = onnx.load_model_from_string(model.network).graph

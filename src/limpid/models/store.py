@@ -6,7 +6,7 @@ import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -84,9 +84,10 @@ class StoredModel:
         return content
 
 
-def shipped_models() -> list[StoredModel]:
+@cache
+def shipped_models() -> tuple[StoredModel, ...]:
     """Return the models inside the package, by name."""
-    return [StoredModel.open(card.parent) for card in sorted(_SHIPPED.glob(f"*/{CARD_FILE}"))]
+    return tuple(StoredModel.open(card.parent) for card in sorted(_SHIPPED.glob(f"*/{CARD_FILE}")))
 
 
 def shipped_names() -> list[str]:

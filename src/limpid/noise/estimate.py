@@ -121,8 +121,9 @@ def estimate_noise(image: Image) -> NoiseEstimate:
        compression of AVIRIS images", IEEE IGARSS 2007, section 3. :doi:`10.1109/IGARSS.2007.4422833`
     """
     planes = image.planes()
-    picked = planes[np.linspace(0, len(planes) - 1, min(len(planes), _PLANES)).round().astype(int)]
-    found = [_measure(picked[..., c]) for c in range(planes.shape[-1])]
+    if len(planes) > _PLANES:
+        planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]
+    found = [_measure(planes[..., c]) for c in range(planes.shape[-1])]
     rms = [math.sqrt(sum(one[i] ** 2 for one in found) / len(found)) for i in range(3)]
     return NoiseEstimate(
         sigma=rms[0],

@@ -7,14 +7,14 @@ import numpy as np
 from limpid.core.image import FloatArray
 from limpid.noise.models import NoiseModel
 
-__all__ = ["LEVEL_HALO_PX", "level_map"]
+__all__ = ["LEVEL_HALO_PX", "LEVEL_SIDE_PX", "level_map"]
 
 #: Side of the box over which the signal is averaged. Networks are trained with levels made this way
 #: (``training.degrade``); both must change together.
-_SIDE_PX = 7
+LEVEL_SIDE_PX = 7
 
 #: Pixels around a tile that :func:`level_map` looks at.
-LEVEL_HALO_PX = _SIDE_PX // 2
+LEVEL_HALO_PX = LEVEL_SIDE_PX // 2
 
 
 def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
@@ -43,10 +43,10 @@ def _box_mean(noisy: FloatArray) -> FloatArray:
 
     mean = noisy
     for axis in (0, 1):
-        mean = ndimage.uniform_filter1d(mean, _SIDE_PX, axis=axis, mode="constant")
+        mean = ndimage.uniform_filter1d(mean, LEVEL_SIDE_PX, axis=axis, mode="constant")
         # The filter counts what lies outside as zeros; divide by the share of the box that lies inside.
         place = np.arange(noisy.shape[axis])
         inside = np.minimum(place, LEVEL_HALO_PX) + np.minimum(place[::-1], LEVEL_HALO_PX) + 1
-        share = (inside / _SIDE_PX).astype(np.float32)
+        share = (inside / LEVEL_SIDE_PX).astype(np.float32)
         mean = mean / (share[:, None, None] if axis == 0 else share[:, None])
     return mean

@@ -10,11 +10,14 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from limpid.core.errors import ConfigError
 
 _T = TypeVar("_T")
+
+#: What a stage may name as its loss; :mod:`limpid.training.losses` has them (it needs torch, this module doesn't).
+LOSS_NAMES: Final = frozenset({"l1", "mse"})
 
 __all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig"]
 
@@ -98,7 +101,23 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides the weights of a run, together with the data and the code."""
+    """Everything that decides the weights of a run, together with the data and the code.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    seed : int
+        Every random number of the run follows from it.
+    steps : int
+        Batches the network is trained on.
+    architecture, data, noise, optimiser
+        See their classes.
+    stages : tuple of Stage
+        In order; the last one ends at 1.
+    start_from : str or None
+        A model, by name or folder, whose weights are the start where they fit.
+    """
 
     name: str
     seed: int
@@ -108,6 +127,19 @@ class TrainConfig:
     noise: Noise
     optimiser: Optimiser
     stages: tuple[Stage, ...]
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        ends = [stage.until for stage in self.stages]
+        if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1:
+            raise ConfigError(f"stages must end at rising shares of the steps, the last at 1, got {ends}.")
+        unknown = sorted({stage.loss for stage in self.stages} - LOSS_NAMES)
+        if unknown:
+            raise ConfigError(f"unknown loss {unknown[0]!r}; known: {', '.join(sorted(LOSS_NAMES))}.")
+        if self.steps < 1 or min(min(stage.patch_px, stage.batch) for stage in self.stages) < 1:
+            raise ConfigError("steps, and every patch_px and batch, must be at least 1.")
+        if min(self.data.reductions) < 0 or abs(sum(self.data.reductions) - 1) > 1e-9:
+            raise ConfigError(f"reductions are probabilities and must sum to 1, got {self.data.reductions}.")
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -116,10 +148,13 @@ class TrainConfig:
         Raises
         ------
         ConfigError
-            If a key is unknown or missing, or a value has the wrong type.
+            If the file can't be read, a key is unknown or missing, or a value has the wrong type or is out of range.
         """
-        with path.open("rb") as file:
-            return _parse(cls, tomllib.load(file), where=path.name)
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} can't be read as TOML: {error}.", source=str(path)) from error
+        return _parse(cls, raw, where=path.name)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from limpid.core.errors import DataError
 from limpid.evaluation.datasets import Dataset, resolve
+from limpid.evaluation.scale import LUMA
 from limpid.io import read_image
 from limpid.training.config import Data
 
 __all__ = ["Pool", "open_pool", "reduce", "split_names"]
 
 UInt8 = npt.NDArray[np.uint8]
-
-#: ITU-R BT.601 luma, the gray of every published table.
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def split_names(names: Sequence[str], *, validation_share: float) -> tuple[list[str], list[str]]:
@@ -105,6 +103,6 @@ def _load(dataset: Dataset, names: Sequence[str]) -> list[UInt8]:
 
 def _with_channels(picture: UInt8, channels: int) -> UInt8:
     if channels == 1 and picture.shape[-1] == 3:
-        luma: UInt8 = np.rint(picture @ _LUMA).astype(np.uint8)[..., None]
+        luma: UInt8 = np.rint(picture @ np.asarray(LUMA)).astype(np.uint8)[..., None]
         return luma
     return np.broadcast_to(picture, (*picture.shape[:2], channels))

@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from limpid.noise.levels import LEVEL_HALO_PX, LEVEL_SIDE_PX
 from limpid.training.config import Noise
 
 __all__ = ["add_noise"]
-
-#: Side of the box over which a signal-dependent level is averaged, as in ``noise.level_map``.
-_SMOOTHING_PX = 7
 
 
 def add_noise(clean: Tensor, noise: Noise, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -50,7 +48,7 @@ def add_noise(clean: Tensor, noise: Noise, generator: torch.Generator) -> tuple[
     variance = gain * clean + floor
     noisy = clean + variance.sqrt() * torch.randn(clean.shape, generator=generator)
     signal = functional.avg_pool2d(
-        noisy, _SMOOTHING_PX, stride=1, padding=_SMOOTHING_PX // 2, count_include_pad=False
+        noisy, LEVEL_SIDE_PX, stride=1, padding=LEVEL_HALO_PX, count_include_pad=False
     ).clamp(min=0)
     level = torch.where(gain > 0, (gain * signal + floor).sqrt(), sigma)
     error = 1 + noise.level_error * torch.randn((n, 1, 1, 1), generator=generator)

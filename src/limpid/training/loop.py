@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from limpid.core.errors import ConfigError
+from limpid.io.atomic import replacing
 from limpid.training.config import Optimiser, TrainConfig
 from limpid.training.data import Pool
 from limpid.training.degrade import add_noise
@@ -58,6 +60,11 @@ class Trainer:
         Where checkpoints go; a checkpoint found there is continued.
     validate : callable
         Maps the averaged network to named figures, logged with each checkpoint.
+
+    Raises
+    ------
+    ConfigError
+        If the checkpoint was trained with another configuration.
     """
 
     def __init__(
@@ -150,16 +157,25 @@ class Trainer:
                 tensors[f"optimiser.{key}.{name}"] = self.optimiser.state[parameter][key]
         # One entry: the library writes several in an order that differs from run to run.
         metadata = {"run": json.dumps({"step": self.step, "config": self.config.to_dict()}, sort_keys=True)}
-        temporary = self._checkpoint.with_suffix(".partial")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata=metadata)
-        temporary.replace(self._checkpoint)
+        content = save({k: v.contiguous() for k, v in tensors.items()}, metadata=metadata)
+        with replacing(self._checkpoint) as file:
+            file.write(content)
 
     def _load(self) -> None:
         from safetensors import safe_open
 
         tensors = load_file(self._checkpoint)
         with safe_open(self._checkpoint, framework="pt") as file:
-            self.step = json.loads(file.metadata()["run"])["step"]
+            run = json.loads(file.metadata()["run"])
+        config = json.loads(json.dumps(self.config.to_dict()))
+        different = [key for key in config if config[key] != run["config"].get(key)]
+        if different:
+            raise ConfigError(
+                f"{self._checkpoint} was trained with another {different[0]}: {run['config'].get(different[0])}, "
+                f"now {config[different[0]]}; continue with its own recipe, or choose another folder.",
+                source=str(self._checkpoint),
+            )
+        self.step = run["step"]
         self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
         self.average = {n: tensors[f"average.{n}"] for n in self.average}
         for name, parameter in self.network.named_parameters():

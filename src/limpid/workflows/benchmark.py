@@ -55,6 +55,7 @@ def benchmark(
     strength: float = 1.0,
     value_range: tuple[float, float] | None = None,
     runtime: str = "auto",
+    device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
     on_image: Callable[[ImageScore], None] | None = None,
@@ -81,7 +82,7 @@ def benchmark(
         As in :func:`limpid.denoise`.
     value_range : (float, float), optional
         Values of black and white in folders of float files.
-    runtime, precision, threads
+    runtime, device, precision, threads
         As in :func:`limpid.load_model`.
     on_image : callable, optional
         Called with each image's score, for progress.
@@ -98,7 +99,8 @@ def benchmark(
     names = [data] if isinstance(data, str | PathLike) else list(data)
     if pairs is not None and len(names) != 1:
         raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
-    loaded = [_load(d, runtime=runtime, precision=precision, threads=threads) for d in denoisers]
+    where = {"runtime": runtime, "device": device, "precision": precision, "threads": threads}
+    loaded = [_load(d, where) for d in denoisers]
     noisy = None if pairs is None else Path(pairs)
     datasets = [resolve(_spelled(name), noisy=noisy, value_range=value_range) for name in names]
     sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
@@ -118,12 +120,10 @@ def benchmark(
     return BenchmarkTable(protocol(seed=seed, strength=strength, gray=gray, threads=threads), tuple(rows))
 
 
-def _load(denoiser: str | Denoiser, *, runtime: str, precision: str, threads: int | None) -> Denoiser:
+def _load(denoiser: str | Denoiser, where: Mapping[str, Any]) -> Denoiser:
     if not isinstance(denoiser, str):
         return denoiser
-    if denoiser == NOISY.name:
-        return NOISY
-    return load_model(denoiser, runtime=runtime, precision=precision, threads=threads)
+    return NOISY if denoiser == NOISY.name else load_model(denoiser, **where)
 
 
 def _spelled(name: str | PathLike[str]) -> str | Path:

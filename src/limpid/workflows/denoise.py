@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from typing import Any, overload
 
@@ -21,7 +22,7 @@ from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_map
 from limpid.noise.models import NoiseModel
 from limpid.workflows.inputs import as_image
-from limpid.workflows.models import load_model
+from limpid.workflows.models import denoiser_names, load_model
 
 __all__ = ["Denoised", "denoise", "run_denoise"]
 
@@ -135,13 +136,23 @@ def denoise(
     (dtype('uint8'), (64, 64), True)
     """
     wrapped = as_image(image, value_range=value_range, axes=axes)
-    denoiser = load_model(model) if isinstance(model, str) else model
+    denoiser = _loaded(model) if isinstance(model, str) else model
     result = run_denoise(
         wrapped, denoiser, sigma=sigma, strength=strength, chroma_strength=chroma_strength, memory=memory
     )
     if isinstance(image, Image | str | PathLike):
         return result.image
     return np.array(result.image.values)
+
+
+def _loaded(name: str) -> Denoiser:
+    """Return a model by name; those that ship are kept, compiled, for the next call."""
+    return _shipped(name) if name in ("auto", *denoiser_names()) else load_model(name)
+
+
+@lru_cache(maxsize=4)
+def _shipped(name: str) -> Denoiser:
+    return load_model(name)
 
 
 def run_denoise(
@@ -187,7 +198,8 @@ def _level(image: Image, noise: float | Sequence[float] | NoiseModel) -> tuple[L
     low, span = np.float32(image.value_range[0]), np.float32(image.span)
     if isinstance(noise, NoiseModel):
         unit = noise.shifted(-float(low)).scaled(1 / float(span))
-        signal = image.planes().mean(axis=(0, 1, 2), dtype=np.float64)
+        planes = image.planes()
+        signal = planes.mean(axis=(0, 1, 2), dtype=np.float64, where=np.isfinite(planes))
         return lambda tile: level_map(tile, unit), tuple(float(s) for s in np.sqrt(noise.variance(signal)))
     try:
         values = np.atleast_1d(np.asarray(noise, dtype=np.float64))

@@ -22,7 +22,12 @@ def denoiser_names() -> list[str]:
 
 
 def load_model(
-    name: str = "auto", *, runtime: str = "auto", precision: str = "auto", threads: int | None = None
+    name: str = "auto",
+    *,
+    runtime: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
 ) -> Denoiser:
     """Return a denoiser.
 
@@ -32,7 +37,9 @@ def load_model(
         ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
         classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), or a model folder.
     runtime : str
-        For networks: ``openvino``, ``torch``, or ``auto``.
+        For networks: ``openvino``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on CUDA.
+    device : str
+        For networks: ``cpu``, ``cuda``, or ``auto``, which is CUDA only where the runtime is torch and has it.
     precision : str
         For networks: ``bf16``, ``fp32``, or ``auto``, which uses bf16 where a self-test found it faster and
         harmless.
@@ -58,8 +65,8 @@ def load_model(
     from limpid.inference.runtimes import load_runtime
     from limpid.models.store import find_models, shipped_names
 
+    shipped = shipped_names()
     if name == "auto":
-        shipped = shipped_names()
         name = next((n for n in _PREFERENCE if n in shipped), "")
         if not name:
             raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
@@ -67,7 +74,10 @@ def load_model(
         models = find_models(name)
     except ModelError as error:
         raise ModelError(f"{error} Classical methods: {', '.join(CLASSICAL)}.", source=error.source) from None
-    return NetworkDenoiser(name, models, runtime=load_runtime(runtime, threads=threads), precision=precision)
+    if name not in (*shipped, *(model.card.name for model in models.values())):
+        name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
+    chosen = load_runtime(runtime, device=device, threads=threads)
+    return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
 
 
 def list_models(*, runtime: str = "auto") -> list[dict[str, Any]]:

@@ -168,3 +168,16 @@ def test_alpha_and_the_input_are_untouched():
     clean = denoise_image(image, Shrink(), level=level(0.2))
     assert clean.alpha is alpha
     assert np.array_equal(values, before)
+
+
+def test_a_denoiser_that_takes_one_level_gets_the_same_one_in_every_tile():
+    ramp = np.tile(np.linspace(0, 255, 400, dtype=np.float32), (300, 1))
+    image = Image.from_array(ramp, value_range=(0, 255))
+    tiled, whole = Shrink(level_map=False), Shrink(level_map=False, halo_px=None)
+
+    def rising(tile):
+        return 0.2 * tile
+
+    results = [denoise_image(image, d, level=rising, memory=1).values for d in (tiled, whole)]
+    assert len({told.tobytes() for _, told in tiled.seen}) == 1
+    assert results[0] == pytest.approx(results[1], abs=1e-3)

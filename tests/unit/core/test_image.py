@@ -39,7 +39,7 @@ def test_ambiguous_axes_are_asked_for():
     assert Image.from_array(np.zeros((5, 6, 4), np.uint8), axes="ZYX").channels == 1
 
 
-@pytest.mark.parametrize("axes", ["XY", "CYX", "YXZ", "YXCC", "YXQ", "Y"])
+@pytest.mark.parametrize("axes", ["XY", "CYX", "YXZ", "YXCC", "YXQ", "QYX", "ZZYX", "Y"])
 def test_axes_out_of_order_or_unknown_are_refused(axes):
     with pytest.raises(ImageError, match="axes"):
         Image.from_array(np.zeros((4,) * len(axes), np.uint8), axes=axes)

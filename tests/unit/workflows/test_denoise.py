@@ -135,3 +135,12 @@ def test_memory_must_be_positive(noisy):
 def test_an_array_can_be_written_as_it_is(noisy, tmp_path):
     limpid.write_image(noisy[1], tmp_path / "a.png")
     assert np.array_equal(limpid.read_image(tmp_path / "a.png"), noisy[1])
+
+
+def test_signal_dependent_noise_in_an_image_with_a_hole_can_be_removed_and_written(noisy, tmp_path):
+    values = noisy[1][..., 0].astype(np.float32)
+    values[3, 3] = np.nan
+    image = limpid.Image.from_array(values, value_range=(0, 255))
+    clean = limpid.denoise(image, sigma=limpid.PoissonGaussian(gain=2.0, floor=4.0))
+    limpid.write_image(clean, tmp_path / "a.tif")
+    assert np.isfinite(limpid.read_image(tmp_path / "a.tif").metadata.provenance[0].parameters["sigma"]).all()

@@ -10,9 +10,11 @@ from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.image import FloatArray
 from limpid.models.store import StoredModel
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Network", "Precision", "Runtime", "load_runtime"]
+__all__ = ["DEVICES", "PRECISIONS", "RUNTIMES", "Network", "Precision", "Runtime", "load_runtime"]
 
 Precision = Literal["bf16", "fp32"]
+
+DEVICES: Final = ("auto", "cpu", "cuda")
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("bf16", "fp32")
 
@@ -55,30 +57,35 @@ RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 
-def load_runtime(name: str = "auto", *, threads: int | None = None) -> Runtime:
+def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | None = None) -> Runtime:
     """Return a runtime by name.
 
     Parameters
     ----------
     name : str
-        A key of :data:`RUNTIMES`, or ``auto``: OpenVINO, which is in the base installation.
+        A key of :data:`RUNTIMES`, or ``auto``: OpenVINO, which is in the base installation, but torch for CUDA.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: torch takes CUDA where there is any, OpenVINO the CPU.
     threads : int, optional
         CPU threads; all cores where not given.
 
     Raises
     ------
     OptionError
-        If there is no such runtime.
+        If there is no such runtime, or it can't have the device.
     MissingExtraError
         If what it needs is not installed.
     """
-    name = "openvino" if name == "auto" else name
+    if device not in DEVICES:
+        raise OptionError(f"no device {device!r}; choose one of: {', '.join(DEVICES)}.")
+    if name == "auto":
+        name = "torch" if device == "cuda" else "openvino"
     if name not in RUNTIMES:
         raise OptionError(f"no runtime {name!r}; choose one of: auto, {', '.join(RUNTIMES)}.")
     target, extra, package = RUNTIMES[name]
     module, _, attribute = target.partition(":")
     try:
-        runtime: Runtime = getattr(importlib.import_module(module), attribute)(threads=threads)
+        runtime: Runtime = getattr(importlib.import_module(module), attribute)(device=device, threads=threads)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(package, extra=extra, purpose=f"the runtime {name!r}") from error
+        raise MissingExtraError(error.name or package, extra=extra, purpose=f"the runtime {name!r}") from error
     return runtime

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import openvino as ov
 
+from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.store import StoredModel
@@ -32,7 +33,9 @@ class OpenVINORuntime:
 
     name = "openvino"
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
+        if device == "cuda":
+            raise OptionError("the runtime openvino has no device cuda; leave the runtime to auto, or choose torch.")
         self._core = ov.Core()
         self._threads = threads
 

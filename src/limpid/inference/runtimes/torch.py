@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import torch
 
+from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.checkpoint import load_network
@@ -20,14 +21,24 @@ class TorchRuntime:
 
     Parameters
     ----------
+    device : str
+        ``cpu``, ``cuda`` or ``auto``.
     threads : int, optional
         CPU threads of this process' torch, all cores where not given.
+
+    Raises
+    ------
+    OptionError
+        If CUDA is asked for and not there.
     """
 
     name = "torch"
 
-    def __init__(self, *, threads: int | None = None) -> None:
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
+        available = torch.cuda.is_available()
+        if device == "cuda" and not available:
+            raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
+        self._device = torch.device("cuda" if available and device != "cpu" else "cpu")
         if threads is not None:
             torch.set_num_threads(threads)
 
