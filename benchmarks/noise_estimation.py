@@ -1,23 +1,17 @@
-"""Error of `estimate_noise` on public test sets, and its speed.
+"""Error of the noise estimate on public test sets, gray, and its speed.
 
-Run with LIMPID_DATA set to the folder that holds ``test/set12``, ``test/bsd68`` and ``test/kodak24``; prints two
-tables and writes ``benchmarks/results/noise_estimation.csv``.
+LIMPID_DATA=... python benchmarks/noise_estimation.py
 """
 
-from __future__ import annotations
-
-import csv
-import datetime as dt
-import os
-import platform
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-from PIL import Image as PillowImage
+from record import record
 
 from limpid.core.image import Image
+from limpid.evaluation.datasets import resolve
+from limpid.evaluation.scale import luma, on_scale
 from limpid.noise.estimate import estimate_noise
 
 SETS = ("set12", "bsd68", "kodak24")
@@ -25,10 +19,13 @@ SIGMAS = (0, 5, 15, 25, 50)
 SIZES = {"0.26 megapixel grey": (512, 512), "2 megapixel grey": (1024, 2048), "24 megapixel RGB": (4000, 6000, 3)}
 
 
-def accuracy(root: Path) -> Iterator[dict[str, object]]:
+def main() -> None:
+    record("noise_estimation", [*accuracy(), *speed()])
+
+
+def accuracy() -> Iterator[dict[str, object]]:
     for name in SETS:
-        paths = sorted((root / "test" / name).glob("*.png"))
-        clean = [np.asarray(PillowImage.open(path).convert("L"), dtype=np.float32) for path in paths]
+        clean = [on_scale(luma(image)) for image in resolve(name).images()]
         for stored in ("float", "uint8"):
             for sigma in SIGMAS:
                 found = [
@@ -63,35 +60,6 @@ def _noisy(clean: np.ndarray, sigma: float, *, seed: int, stored: str) -> Image:
     if stored == "uint8":
         return Image.from_array(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
     return Image.from_array(noisy, axes="YX", value_range=(0, 255))
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if info.exists()
-        else []
-    )
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-
-
-def main() -> None:
-    rows = [*accuracy(Path(os.environ["LIMPID_DATA"])), *speed()]
-    made = {
-        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "hardware": _processor(),
-    }
-    for row in rows:
-        print("  ".join(f"{key} {value}" for key, value in row.items()))
-    fields = list(dict.fromkeys(key for row in rows for key in row)) + list(made)
-    target = Path(__file__).parent / "results" / "noise_estimation.csv"
-    target.parent.mkdir(exist_ok=True)
-    with target.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fields, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, **made} for row in rows)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from mmap import mmap
 from typing import Final
 
-__all__ = ["TYPE_BYTES", "Directory", "Entry", "Tree", "read_directory", "read_tree", "write_directory", "write_tree"]
+import numpy as np
+
+__all__ = [
+    "EXIF",
+    "GPS",
+    "MAX_VALUE_BYTES",
+    "TYPE_BYTES",
+    "Directory",
+    "Entry",
+    "Tree",
+    "read_directory",
+    "read_tree",
+    "write_directory",
+    "write_tree",
+]
 
 #: Bytes of one element and its struct letter, by TIFF type; rationals are pairs.
 _TYPES: Final[Mapping[int, tuple[int, str]]] = {
@@ -29,8 +43,15 @@ _TYPES: Final[Mapping[int, tuple[int, str]]] = {
 #: Bytes of one element, by TIFF type.
 TYPE_BYTES: Final[Mapping[int, int]] = {type_: size for type_, (size, _) in _TYPES.items()}
 _HEADER_BYTES: Final = 8
-#: Tags that point to another directory: EXIF, GPS, and inside EXIF interoperability.
-_POINTERS: Final = (0x8769, 0x8825, 0xA005)
+#: Tags that point to another directory.
+EXIF, GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+#: Which of them may stand in a directory, by the tag that led there (None: the main one). Levels are fixed, so that a
+#: file can't describe a graph of directories that takes exponential time to walk (EXIF 2.32, section 4.6.3).
+_POINTERS: Final[Mapping[int | None, tuple[int, ...]]] = {None: (EXIF, GPS), EXIF: (_INTEROPERABILITY,)}
+_POINTER_TYPES: Final = (3, 4, 13)
+#: Bytes that all values of one directory take at most; maker notes with previews are a few million. Values of a
+#: whole file don't overlap, so they never take more than it has; those of a crafted one may all be the same block.
+MAX_VALUE_BYTES: Final = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -56,12 +77,19 @@ class Directory:
             return ()
         letters = _TYPES[entry.type][1]
         try:
-            flat = struct.unpack(f"{self.order}{letters * entry.count}", entry.value)
+            flat = struct.unpack(f"{self.order}{len(letters) * entry.count}{letters[0]}", entry.value)
         except struct.error:
             return ()
         if len(letters) == 1:
             return flat
         return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
+
+    def target(self, pointer: int) -> int | None:
+        """Return the offset a pointer tag holds; None where it is absent or no offset into what follows a header."""
+        entry, offset = self.entries.get(pointer), self.numbers(pointer)
+        if entry is None or entry.type not in _POINTER_TYPES or not offset or offset[0] < _HEADER_BYTES:
+            return None
+        return int(offset[0])
 
     def in_order(self, order: str) -> Directory:
         """Return the same values in another byte order."""
@@ -87,7 +115,8 @@ class Tree:
 def read_directory(block: bytes | mmap, offset: int | None = None) -> Directory:
     """Return the directory at `offset` (default: the first) of a block that begins with a TIFF header.
 
-    Entries that point outside the block are left out; a block that is no TIFF gives an empty directory.
+    Entries that point outside the block are left out, and those whose values would together take more bytes than
+    the block has or :data:`MAX_VALUE_BYTES`; a block that is no TIFF gives an empty directory.
     """
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None or len(block) < _HEADER_BYTES:
@@ -98,13 +127,15 @@ def read_directory(block: bytes | mmap, offset: int | None = None) -> Directory:
     if offset + 2 > len(block):
         return Directory(order, entries)
     (count,) = struct.unpack_from(f"{order}H", block, offset)
+    room = min(len(block), MAX_VALUE_BYTES)
     for position in range(offset + 2, min(offset + 2 + 12 * count, len(block) - 11), 12):
         tag, type_, elements = struct.unpack_from(f"{order}HHI", block, position)
         if type_ not in _TYPES:
             continue
         size = _TYPES[type_][0] * elements
         start = position + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, position + 8)[0]
-        if start + size <= len(block):
+        if start + size <= len(block) and size <= room:
+            room -= size
             entries[tag] = Entry(type_, elements, block[start : start + size])
     return Directory(order, entries)
 
@@ -116,29 +147,47 @@ def write_directory(directory: Directory, *, at: int) -> bytes:
     """
     order, tags = directory.order, sorted(directory.entries)
     table = [struct.pack(f"{order}H", len(tags))]
-    values = b""
-    values_at = at + 2 + 12 * len(tags) + 4
+    values = []
+    position = at + 2 + 12 * len(tags) + 4
     for tag in tags:
         entry = directory.entries[tag]
         head = struct.pack(f"{order}HHI", tag, entry.type, entry.count)
         if len(entry.value) <= 4:
             table.append(head + entry.value.ljust(4, b"\x00"))
         else:
-            table.append(head + struct.pack(f"{order}I", values_at + len(values)))
-            values += entry.value + b"\x00" * (len(entry.value) % 2)
-    return b"".join((*table, b"\x00\x00\x00\x00", values))
+            table.append(head + struct.pack(f"{order}I", position))
+            values.append(entry.value + b"\x00" * (len(entry.value) % 2))
+            position += len(values[-1])
+    return b"".join((*table, b"\x00\x00\x00\x00", *values))
 
 
-def read_tree(block: bytes | mmap, offset: int | None = None) -> Tree:
-    """Return the directory at `offset` (default: the first) of a block, and those it points to."""
+def read_tree(block: bytes | mmap, offset: int | None = None, *, kind: int | None = None) -> Tree:
+    """Return the directory at `offset` (default: the first) of a block, and those it points to.
+
+    Parameters
+    ----------
+    block : bytes or mmap
+        Begins with a TIFF header.
+    offset : int, optional
+        Where the directory begins.
+    kind : int, optional
+        The pointer tag that led to the directory, such as :data:`EXIF`; default: it is the main one. It decides
+        which other directories may follow; each is read once.
+    """
+    return _tree(block, offset, kind, set())
+
+
+def _tree(block: bytes | mmap, offset: int | None, kind: int | None, seen: set[int]) -> Tree:
+    """Read one level; `seen` holds the offsets read so far."""
+    if offset is not None:
+        seen.add(offset)
     directory = read_directory(block, offset)
     entries, children = dict(directory.entries), {}
-    for tag in _POINTERS:
-        target = directory.numbers(tag)
-        entries.pop(tag, None)
-        # A pointer back to where we are would not end.
-        if target and target[0] > (offset or 0):
-            children[tag] = read_tree(block, int(target[0]))
+    for pointer in (EXIF, GPS, _INTEROPERABILITY):
+        entries.pop(pointer, None)
+        target = directory.target(pointer)
+        if pointer in _POINTERS.get(kind, ()) and target is not None and target not in seen:
+            children[pointer] = _tree(block, target, pointer, seen)
     return Tree(Directory(directory.order, entries), children)
 
 
@@ -158,5 +207,4 @@ def write_tree(tree: Tree, *, at: int) -> bytes:
 def _swapped(entry: Entry) -> Entry:
     """Return an entry with the bytes of each number reversed; rationals are two numbers."""
     width = struct.calcsize(f"={_TYPES[entry.type][1][0]}")
-    parts = (entry.value[at : at + width][::-1] for at in range(0, len(entry.value), width))
-    return Entry(entry.type, entry.count, b"".join(parts))
+    return Entry(entry.type, entry.count, np.frombuffer(entry.value, f"u{width}").byteswap().tobytes())

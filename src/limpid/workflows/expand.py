@@ -32,7 +32,7 @@ class Found:
     path : Path
         As the user would write it: what was named, and the way down from there.
     relative : PurePath
-        Where it belongs below an output folder.
+        Where it belongs below an output folder; of no meaning with an error.
     error : str or None
         Why nothing can be done with it.
     """
@@ -73,16 +73,24 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
 def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
     if _is_folder(path):
         yield from _walk(path, fence)
-    elif not os.path.lexists(path) and glob.has_magic(str(path)):
+    elif _is_glob(path):
         yield from _of_glob(path, fence)
     else:
         yield _of_file(path, PurePath(path.name))
 
 
+def _is_glob(path: Path) -> bool:
+    return not os.path.lexists(path) and glob.has_magic(str(path))
+
+
 def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
     """Yield what a glob matches; `**` is not left to the glob module, which runs round in loops of links."""
-    fixed = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
-    root, wanted = Path(*pattern.parts[:fixed]), pattern.parts[fixed:]
+    root, wanted = _fixed(pattern)
+    if ".." in wanted:
+        # What it finds may lie outside its root, and its output outside the output folder.
+        reason = "a pattern can't have .. after a wildcard; write it from the folder that holds the files."
+        yield Found(pattern, PurePath(pattern.name), reason)
+        return
     if "**" in wanted:
         yield from (hit for hit in _walk(root, fence) if _matches(hit.relative.parts, wanted))
         return
@@ -93,6 +101,12 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
                 yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
         elif is_image_path(path):
             yield _of_file(path, PurePath(name))
+
+
+def _fixed(pattern: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder that a glob begins at, and its parts from the first wildcard on."""
+    count = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
+    return Path(*pattern.parts[:count]), pattern.parts[count:]
 
 
 def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:

@@ -10,8 +10,10 @@ import struct
 from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from limpid.core.errors import WriteError
+from limpid.core.errors import ReadError, WriteError
 from limpid.core.image import Metadata
+from limpid.io.ifd import EXIF as _EXIF
+from limpid.io.ifd import GPS as _GPS
 from limpid.io.ifd import TYPE_BYTES, Directory, Entry, Tree, read_tree, write_tree
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ __all__ = ["append_exif", "byte_order", "exif_tree", "extra_tags", "gather", "te
 _DESCRIPTION: Final = 270
 _XMP: Final = 700
 _ICC: Final = 34675
-_EXIF, _GPS = 34665, 34853
 #: Tags of the main directory that belong to an EXIF block: texts about camera and author, orientation, rating.
 _EXIF_MAIN: Final = (_DESCRIPTION, 271, 272, 274, 305, 306, 315, 316, 18246, 18249, *range(40091, 40096), 33432)
 #: Kept byte for byte: IPTC, Photoshop, ImageJ, GeoTIFF, GDAL.
@@ -119,9 +120,14 @@ def append_exif(file: BinaryIO, tree: Tree) -> None:
 def _directory(tiff: TiffFile, page: TiffPage, file: BinaryIO) -> Directory:
     """Return the tags of a page that metadata may lie in, as stored."""
     wanted = {*_EXIF_MAIN, *_VERBATIM, _XMP, _ICC, _EXIF, _GPS, 282, 283, 296}
-    entries = {}
+    entries: dict[int, Entry] = {}
+    # Values of a whole file don't overlap; many tags of a crafted one may point to the same large block.
+    room = file.seek(0, 2)
     for tag in page.tags:
-        if tag.code in wanted and int(tag.dtype) in TYPE_BYTES:
+        if tag.code in wanted and tag.code not in entries and int(tag.dtype) in TYPE_BYTES:
+            room -= TYPE_BYTES[int(tag.dtype)] * tag.count
+            if room < 0:
+                raise ReadError("tags of this TIFF overlap: their values take more bytes than the file; it is damaged.")
             # tifffile lets the value of a pointer tag be the directory it points to.
             pointer_at = tag.offset + (12 if tiff.is_bigtiff else 8)
             file.seek(pointer_at if tag.code in (_EXIF, _GPS) else tag.valueoffset)
@@ -145,9 +151,9 @@ def _exif_block(tiff: TiffFile, page: TiffPage, directory: Directory, file: Bina
         main = {}
     children = {}
     for pointer in (_EXIF, _GPS):
-        target = directory.numbers(pointer)
-        if target and not tiff.is_bigtiff:
-            children[pointer] = read_tree(_contents(file), int(target[0]))
+        target = directory.target(pointer)
+        if target is not None and not tiff.is_bigtiff:
+            children[pointer] = read_tree(_contents(file), target, kind=pointer)
     if not main and not children:
         return None
     header = (b"II*\x00" if directory.order == "<" else b"MM\x00*") + struct.pack(f"{directory.order}I", 8)
