@@ -43,6 +43,7 @@ _TYPES: Final[Mapping[int, tuple[int, str]]] = {
 #: Bytes of one element, by TIFF type.
 TYPE_BYTES: Final[Mapping[int, int]] = {type_: size for type_, (size, _) in _TYPES.items()}
 _HEADER_BYTES: Final = 8
+_ORDERS: Final[Mapping[bytes, str]] = {b"II": "<", b"MM": ">"}
 #: Tags that point to another directory.
 EXIF, GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 #: Which of them may stand in a directory, by the tag that led there (None: the main one). Levels are fixed, so that a
@@ -118,11 +119,11 @@ def read_directory(block: bytes | mmap, offset: int | None = None) -> Directory:
     Entries that point outside the block are left out, and those whose values would together take more bytes than
     the block has or :data:`MAX_VALUE_BYTES`; a block that is no TIFF gives an empty directory.
     """
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    order = _ORDERS.get(block[:2])
     if order is None or len(block) < _HEADER_BYTES:
         return Directory("<", {})
     if offset is None:
-        (offset,) = struct.unpack_from(f"{order}I", block, 4)
+        offset = _first(block)
     entries: dict[int, Entry] = {}
     if offset + 2 > len(block):
         return Directory(order, entries)
@@ -179,8 +180,7 @@ def read_tree(block: bytes | mmap, offset: int | None = None, *, kind: int | Non
 
 def _tree(block: bytes | mmap, offset: int | None, kind: int | None, seen: set[int]) -> Tree:
     """Read one level; `seen` holds the offsets read so far."""
-    if offset is not None:
-        seen.add(offset)
+    seen.add(_first(block) if offset is None else offset)
     directory = read_directory(block, offset)
     entries, children = dict(directory.entries), {}
     for pointer in (EXIF, GPS, _INTEROPERABILITY):
@@ -204,7 +204,15 @@ def write_tree(tree: Tree, *, at: int) -> bytes:
     return b"".join((write_directory(Directory(order, entries), at=at), *parts))
 
 
+def _first(block: bytes | mmap) -> int:
+    """Return the offset of the main directory, which a header states; 0 where there is no header."""
+    order = _ORDERS.get(block[:2])
+    return int(struct.unpack_from(f"{order}I", block, 4)[0]) if order and len(block) >= _HEADER_BYTES else 0
+
+
 def _swapped(entry: Entry) -> Entry:
     """Return an entry with the bytes of each number reversed; rationals are two numbers."""
+    if not entry.value:
+        return entry
     width = struct.calcsize(f"={_TYPES[entry.type][1][0]}")
     return Entry(entry.type, entry.count, np.frombuffer(entry.value, f"u{width}").byteswap().tobytes())

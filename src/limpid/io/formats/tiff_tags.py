@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from limpid.core.errors import ReadError, WriteError
 from limpid.core.image import Metadata
-from limpid.io.ifd import EXIF as _EXIF
-from limpid.io.ifd import GPS as _GPS
-from limpid.io.ifd import TYPE_BYTES, Directory, Entry, Tree, read_tree, write_tree
+from limpid.io.ifd import EXIF, GPS, TYPE_BYTES, Directory, Entry, Tree, read_tree, write_tree
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -30,7 +28,7 @@ _EXIF_MAIN: Final = (_DESCRIPTION, 271, 272, 274, 305, 306, 315, 316, 18246, 182
 _VERBATIM: Final = (33723, 34377, 50838, 50839, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 #: tifffile writes no pointers. A neighbour's unused number keeps the place in the sorted directory until the
 #: pointed-to directories are in the file.
-_PLACEHOLDER: Final = {_EXIF: _EXIF - 1, _GPS: _GPS - 1}
+_PLACEHOLDER: Final = {EXIF: EXIF - 1, GPS: GPS - 1}
 
 
 def gather(tiff: TiffFile, page: TiffPage, file: BinaryIO) -> Metadata:
@@ -119,7 +117,7 @@ def append_exif(file: BinaryIO, tree: Tree) -> None:
 
 def _directory(tiff: TiffFile, page: TiffPage, file: BinaryIO) -> Directory:
     """Return the tags of a page that metadata may lie in, as stored."""
-    wanted = {*_EXIF_MAIN, *_VERBATIM, _XMP, _ICC, _EXIF, _GPS, 282, 283, 296}
+    wanted = {*_EXIF_MAIN, *_VERBATIM, _XMP, _ICC, EXIF, GPS, 282, 283, 296}
     entries: dict[int, Entry] = {}
     # Values of a whole file don't overlap; many tags of a crafted one may point to the same large block.
     room = file.seek(0, 2)
@@ -130,7 +128,7 @@ def _directory(tiff: TiffFile, page: TiffPage, file: BinaryIO) -> Directory:
                 raise ReadError("tags of this TIFF overlap: their values take more bytes than the file; it is damaged.")
             # tifffile lets the value of a pointer tag be the directory it points to.
             pointer_at = tag.offset + (12 if tiff.is_bigtiff else 8)
-            file.seek(pointer_at if tag.code in (_EXIF, _GPS) else tag.valueoffset)
+            file.seek(pointer_at if tag.code in (EXIF, GPS) else tag.valueoffset)
             value = file.read(TYPE_BYTES[int(tag.dtype)] * tag.count)
             entries[tag.code] = Entry(int(tag.dtype), tag.count, value)
     return Directory(tiff.byteorder, entries)
@@ -150,7 +148,7 @@ def _exif_block(tiff: TiffFile, page: TiffPage, directory: Directory, file: Bina
     if set(main) == {274} and directory.numbers(274) == (1,):
         main = {}
     children = {}
-    for pointer in (_EXIF, _GPS):
+    for pointer in (EXIF, GPS):
         target = directory.target(pointer)
         if target is not None and not tiff.is_bigtiff:
             children[pointer] = read_tree(_contents(file), target, kind=pointer)
