@@ -61,3 +61,29 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     assert max(rates) == pytest.approx(1, abs=0.03)
     assert rates.index(max(rates)) == 99
     assert rates[-1] < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("until = 1.0", "until = 0.9", "last at 1"),
+        ("until = 0.5", "until = 0.9", "rising"),
+        ('loss = "mse"', 'loss = "msr"', "unknown loss 'msr'; known: l1, mse"),
+        ("batch = 3", "batch = 0", "at least 1"),
+        ('pool = "train-open"', 'pool = "train-open"\nreductions = [0.5, 0.4]', "sum to 1"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_training_starts(recipe, old, new, message):
+    path = recipe("reductions = [0.3, 0.45, 0.25]\n", "") if "reductions" in RECIPES[0].read_text() else recipe()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_toml(path)
+
+
+@pytest.mark.parametrize("content", [None, b"steps = ", b"\xff\xfe"])
+def test_what_is_no_recipe_is_refused(tmp_path, content):
+    path = tmp_path / "recipe.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="can't be read as TOML"):
+        TrainConfig.from_toml(path)

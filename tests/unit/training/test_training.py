@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data as pictures
 
-from limpid.core.errors import DataError
+from limpid.core.errors import ConfigError, DataError
 from limpid.core.image import Image
 from limpid.io import write_image
 from limpid.models.registry import build_network
@@ -151,3 +151,9 @@ def test_validation_is_the_same_each_time_and_better_for_a_better_network(pool):
     torch.nn.init.zeros_(network.head.weight)
     silent = validation(network)
     assert silent["psnr_25"] == pytest.approx(20.17, abs=0.1)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(pool, tmp_path):
+    trainer(tmp_path, pool).run()
+    with pytest.raises(ConfigError, match="another steps: 12, now 20"):
+        trainer(tmp_path, pool, steps=20)
