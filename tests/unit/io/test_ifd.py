@@ -80,7 +80,7 @@ def test_a_tiff_whose_tags_share_one_large_value_is_refused() -> None:
     tags = [(tag, 7, 4000, bytes(4000), True) for tag in (34264, 34736, 42112, 50838, 50839)]
     tifffile.imwrite(buffer, NOISE, photometric="rgb", metadata=None, extratags=tags)
     data = bytearray(buffer.getvalue())
-    with tifffile.TiffFile(buffer) as tiff:
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tiff:
         written = [tiff.pages.first.tags[tag] for tag, *_ in tags]
     for tag in written:
         struct.pack_into("<II", data, tag.offset + 4, 15_000, written[0].valueoffset)

@@ -51,6 +51,12 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def with_chunks(encoded: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Return a PNG with chunks put behind its header."""
+    parts = [struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks]
+    return encoded[:33] + b"".join(parts) + encoded[33:]
+
+
 def jpeg_header(width: int, height: int) -> bytes:
     encoded = by_pillow(PillowImage.fromarray(NOISE), "JPEG")
     at = encoded.index(b"\xff\xc0") + 5
@@ -190,6 +196,16 @@ def test_the_pixel_limit_is_the_callers(name: str, tmp_path: Path) -> None:
     assert read_image(tmp_path / "image", max_pixels=2000).values.shape == NOISE.shape
     with pytest.raises(TooLargeError):
         read_image(tmp_path / "image", max_pixels=1999)
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iTXt", b"iCCP"])
+def test_compressed_metadata_is_limited_in_total(name: bytes) -> None:
+    bomb = zlib.compress(bytes(40 << 20))
+    head = b"key\x00\x01\x00\x00\x00" if name == b"iTXt" else b"key\x00\x00"
+    encoded = by_pillow(PillowImage.fromarray(NOISE), "PNG")
+    assert read_image(with_chunks(encoded, (name, head + bomb))).values.shape == NOISE.shape
+    with pytest.raises(ReadError, match="more than 67,108,864 bytes"):
+        read_image(with_chunks(encoded, *[(name, head + bomb)] * 2))
 
 
 @pytest.mark.parametrize("name", FORMATS)

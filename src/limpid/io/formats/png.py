@@ -22,8 +22,9 @@ _COLOUR_CHUNKS: Final = ("cICP", "mDCV", "cLLI", "gAMA", "cHRM", "sRGB")
 #: Colour type to colour channels and whether alpha is one more (PNG, table 11.1).
 _COLOUR_TYPES: Final = {0: (1, False), 2: (3, False), 3: (3, False), 4: (1, True), 6: (3, True)}
 _METRES_PER_INCH: Final = 0.0254
-#: Compressed text and profiles are small; more than this is an attack on memory.
-_MAX_INFLATED_BYTES: Final = 1 << 26
+#: Texts, profile, EXIF and XMP together are small; more than this, once inflated, is an attack on memory.
+_MAX_METADATA_BYTES: Final = 1 << 26
+_METADATA_CHUNKS: Final = ("eXIf", "iCCP", "pHYs", "tEXt", "zTXt", "iTXt", *_COLOUR_CHUNKS)
 
 
 def probe(file: BinaryIO) -> ImageInfo:
@@ -113,22 +114,19 @@ def _metadata(chunks: list[tuple[bytes, bytes]]) -> Metadata:
     fields: dict[str, Any] = {}
     texts: list[tuple[str, str]] = []
     colours: list[tuple[str, bytes]] = []
-    for raw_name, payload in chunks:
-        name = raw_name.decode("latin-1")
+    for name, keyword, content in _contents(chunks):
         if name == "eXIf":
-            fields["exif"] = payload
+            fields["exif"] = content
         elif name == "iCCP":
-            fields["icc"] = _inflate(payload.split(b"\x00", 1)[1][1:])
-        elif name == "pHYs" and len(payload) == 9:
-            fields["resolution"] = _resolution(*struct.unpack(">IIB", payload))
+            fields["icc"] = content
+        elif name == "pHYs" and len(content) == 9:
+            fields["resolution"] = _resolution(*struct.unpack(">IIB", content))
+        elif keyword == _XMP_KEYWORD:
+            fields["xmp"] = content
         elif name in ("tEXt", "zTXt", "iTXt"):
-            keyword, text = _text(name, payload)
-            if keyword == _XMP_KEYWORD:
-                fields["xmp"] = text.encode()
-            else:
-                texts.append((keyword, text))
+            texts.append((keyword, content.decode("utf-8" if name == "iTXt" else "latin-1", "replace")))
         elif name in _COLOUR_CHUNKS:
-            colours.append((name, payload))
+            colours.append((name, content))
     extras = {"png_text": tuple(texts), "png_colour_chunks": tuple(colours)}
     return Metadata(**fields, extras={name: value for name, value in extras.items() if value})
 
@@ -158,24 +156,39 @@ def _chunk(name: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
 
 
-def _text(name: str, payload: bytes) -> tuple[str, str]:
-    """Return keyword and text of a text chunk of any of the three kinds."""
-    keyword, _, rest = payload.partition(b"\x00")
+def _contents(chunks: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield name, keyword and inflated content of each metadata chunk, up to a limit over all of them."""
+    room = _MAX_METADATA_BYTES
+    for raw_name, payload in chunks:
+        name = raw_name.decode("latin-1")
+        if name not in _METADATA_CHUNKS:
+            continue
+        keyword, content = _content(name, payload, room)
+        room -= len(content)
+        if room < 0:
+            raise ReadError(
+                f"the metadata of this PNG takes more than {_MAX_METADATA_BYTES:,} bytes; remove it from the file."
+            )
+        yield name, keyword, content
+
+
+def _content(name: str, payload: bytes, room: int) -> tuple[str, bytes]:
+    """Return keyword (empty where a chunk has none) and content, of which hardly more than `room` is inflated."""
+    if name not in ("iCCP", "tEXt", "zTXt", "iTXt"):
+        return "", payload
+    raw_keyword, _, rest = payload.partition(b"\x00")
+    keyword = raw_keyword.decode("latin-1")
+    if name in ("iCCP", "zTXt"):
+        return keyword, _inflate(rest[1:], room)
     if name == "tEXt":
-        return keyword.decode("latin-1"), rest.decode("latin-1")
-    if name == "zTXt":
-        return keyword.decode("latin-1"), _inflate(rest[1:]).decode("latin-1")
+        return keyword, rest
     text = rest[2:].split(b"\x00", 2)[-1]
-    return keyword.decode("latin-1"), (_inflate(text) if rest[:1] == b"\x01" else text).decode("utf-8", "replace")
+    return keyword, _inflate(text, room) if rest[:1] == b"\x01" else text
 
 
-def _inflate(compressed: bytes) -> bytes:
-    """Decompress metadata, up to a limit."""
-    stream = zlib.decompressobj()
-    inflated = stream.decompress(compressed, _MAX_INFLATED_BYTES)
-    if stream.unconsumed_tail:
-        raise ReadError(f"compressed metadata is larger than {_MAX_INFLATED_BYTES} bytes; remove it from the file.")
-    return inflated
+def _inflate(compressed: bytes, room: int) -> bytes:
+    """Decompress up to one byte more than `room`: enough to see that it is too much."""
+    return zlib.decompressobj().decompress(compressed, room + 1)
 
 
 def _resolution(x: int, y: int, unit: int) -> tuple[float, float] | None:
