@@ -46,10 +46,12 @@ class Entry:
 
     Attributes
     ----------
-    input, output : str
-        Paths from the manifest's folder, with ``/``.
-    input_stamp : Stamp
-        The input as it was read.
+    input : str
+        Path from the manifest's folder, with ``/``.
+    output : str or None
+        Likewise; None for an input that nothing could be done with.
+    input_stamp : Stamp or None
+        The input as it was read; None where there is no such file.
     output_stamp : Stamp or None
         The output as it was written.
     status : str
@@ -62,8 +64,8 @@ class Entry:
     """
 
     input: str
-    output: str
-    input_stamp: Stamp
+    output: str | None
+    input_stamp: Stamp | None
     output_stamp: Stamp | None = None
     status: Literal["started", "ok", "error"] = "ok"
     error: str | None = None
@@ -86,7 +88,7 @@ class Entry:
 
         Raises
         ------
-        KeyError, TypeError
+        KeyError, TypeError, ValueError
             If it is no such row.
         """
         known: dict[str, Any] = {field.name: row[field.name] for field in fields(cls) if field.name in row}
@@ -96,6 +98,8 @@ class Entry:
             else Stamp(int(row[f"{side}_size"]), int(row[f"{side}_mtime_ns"]))
             for side in ("input", "output")
         }
+        if not isinstance(known["input"], str) or not isinstance(known["output"], str | None):
+            raise TypeError("a path must be text")
         return cls(**known)
 
 
@@ -110,6 +114,7 @@ class Manifest:
         self._entries = dict(entries)
         self._file = path.open("ab", buffering=0)
         self._file.truncate(keep_bytes)
+        self._torn = False
 
     @classmethod
     def create(cls, path: Path, header: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -152,7 +157,7 @@ class Manifest:
         whole = content[: content.rfind(b"\n") + 1]
         first, *rows = whole.splitlines() or [b""]
         _check_header(path, _parsed(first), header)
-        entries = {entry.output: entry for entry in map(_entry, rows) if entry is not None}
+        entries = {entry.output: entry for entry in map(_entry, rows) if entry is not None and entry.output is not None}
         try:
             return cls(path, entries=entries, keep_bytes=len(whole))
         except OSError as error:
@@ -164,14 +169,25 @@ class Manifest:
 
     def append(self, entry: Entry) -> None:
         """Add a row. Where the disk takes it not, a warning is logged: the file will count as not done."""
-        end = self._file.seek(0, os.SEEK_END)
-        line = _line(entry.to_row())
+        line = b"\n" * self._torn + _line(entry.to_row())
+        end = None
         try:
+            end = self._file.seek(0, os.SEEK_END)
             if self._file.write(line) != len(line):
                 raise OSError("only a part of the row could be written; is the disk full?")
+            self._torn = False
         except OSError as error:
-            self._file.truncate(end)
+            self._take_back(end)
             _log.warning("%s: %s is not on record (%s)", self.path, entry.input, error.strerror or error)
+
+    def _take_back(self, end: int | None) -> None:
+        """Remove a part of a row; where that fails, the next row begins on a line of its own."""
+        if end is None:
+            return
+        try:
+            self._file.truncate(end)
+        except OSError:
+            self._torn = True
 
     def close(self) -> None:
         """Close the file; rows are on disk already."""
@@ -204,8 +220,10 @@ def _entry(line: bytes) -> Entry | None:
 
 
 def _check_header(path: Path, found: Mapping[str, Any], header: Mapping[str, Mapping[str, Any]]) -> None:
-    if found.get(_MAGIC) != _VERSION:
-        what = "is no manifest" if _MAGIC not in found else f"has format {found[_MAGIC]}, this limpid reads {_VERSION}"
+    strange = not all(isinstance(found.get(key, {}), Mapping) for key in header)
+    if found.get(_MAGIC) != _VERSION or strange:
+        known = _MAGIC not in found or found[_MAGIC] == _VERSION
+        what = "is no manifest" if known else f"has format {found[_MAGIC]}, this limpid reads {_VERSION}"
         raise OptionError(f"{path} {what}; move it away, or run without resume to replace it.", source=str(path))
     differences = [line for key in header for line in _differences(key, found.get(key, {}), header[key])]
     if differences:

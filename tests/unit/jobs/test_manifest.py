@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,8 @@ stamps = st.builds(Stamp, st.integers(0, 2**50), st.integers(0, 2**63))
 entries = st.builds(
     Entry,
     input=text,
-    output=text,
-    input_stamp=stamps,
+    output=st.none() | text,
+    input_stamp=st.none() | stamps,
     output_stamp=st.none() | stamps,
     status=st.sampled_from(["started", "ok", "error"]),
     error=st.none() | text,
@@ -98,7 +99,10 @@ def test_another_model_is_named_by_its_name_and_other_weights_by_their_hash(tmp_
         Manifest.resume(tmp_path / "m", {**HEADER, "model": {"model": "fast", "sha256": ["cd"]}})
 
 
-@pytest.mark.parametrize("content", [b"", b"not json\n", b"[1]\n", b'{"limpid_manifest": 99}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not json\n", b"[1]\n", b'{"limpid_manifest": 99}\n', b'{"limpid_manifest": 1, "model": 3}\n'],
+)
 def test_a_file_that_is_no_manifest_is_never_overwritten_by_resume(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "m").write_bytes(content)
 
@@ -111,3 +115,49 @@ def test_a_file_that_is_no_manifest_is_never_overwritten_by_resume(tmp_path: Pat
 def test_a_folder_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="gone"):
         Manifest.create(tmp_path / "gone" / "m", HEADER)
+
+
+def test_a_row_whose_paths_are_no_text_counts_as_not_written(tmp_path: Path) -> None:
+    with Manifest.create(tmp_path / "m", HEADER) as manifest:
+        manifest.append(entry("a"))
+    with (tmp_path / "m").open("a") as file:
+        file.write(json.dumps({**entry("b").to_row(), "output": [1]}) + "\n")
+
+    with Manifest.resume(tmp_path / "m", HEADER) as manifest:
+        assert manifest.entry("a") == entry("a")
+
+
+class Disk:
+    """A file that refuses what it is told to."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.refused: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.refused:
+            return self.refuse
+        return self.half if name == "write" and "half" in self.refused else getattr(self.file, name)
+
+    def refuse(self, *_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    def half(self, line: bytes) -> int:
+        return self.file.write(line[: len(line) // 2])
+
+
+@pytest.mark.parametrize("refused", [{"seek"}, {"write"}, {"write", "truncate"}, {"half"}, {"half", "truncate"}])
+def test_a_row_that_the_disk_refuses_is_a_warning_and_harms_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, refused: set[str]
+) -> None:
+    with Manifest.create(tmp_path / "m", HEADER) as manifest:
+        manifest._file = disk = Disk(manifest._file)  # type: ignore[assignment]
+        manifest.append(entry("a"))
+        disk.refused = refused
+        manifest.append(entry("b"))
+        disk.refused = set()
+        manifest.append(entry("c"))
+
+    assert "b is not on record" in caplog.text
+    with Manifest.resume(tmp_path / "m", HEADER) as manifest:
+        assert [manifest.entry(name) for name in "abc"] == [entry("a"), None, entry("c")]
