@@ -17,6 +17,9 @@ __all__ = ["DEFAULT_MAX_PIXELS", "read_image"]
 
 #: Largest announced pixel count that is decoded without being asked to: 1.5 GB of 8-bit RGB.
 DEFAULT_MAX_PIXELS: Final = 500_000_000
+#: Bytes of decoded values that each pixel of the limit stands for: four channels of float32. It bounds memory where a
+#: header announces few pixels of very many channels.
+_BYTES_PER_PIXEL: Final = 16
 
 
 def read_image(
@@ -35,7 +38,8 @@ def read_image(
         Values of black and white. Default: what the file states, else the range of the integer pixel type.
         Float files that state nothing need it.
     max_pixels : int
-        Files that announce more pixels (over all planes) are refused before anything is decoded.
+        Files that announce more pixels (over all planes), or more than 16 bytes of values for each of
+        `max_pixels`, are refused before anything is decoded.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def read_image(
     ReadError
         If a float file states no value range and none was given.
     TooLargeError
-        If the file announces more than `max_pixels`.
+        If the file announces more than `max_pixels` allows.
 
     Examples
     --------
@@ -88,6 +92,12 @@ def _check_size(info: ImageInfo, max_pixels: int) -> None:
         raise TooLargeError(
             f"the header announces {info.pixels:,} pixels (shape {info.shape}), more than the limit of "
             f"{max_pixels:,}; if the file is trusted, raise the limit with max_pixels= or --max-pixels."
+        )
+    if info.nbytes > max_pixels * _BYTES_PER_PIXEL:
+        raise TooLargeError(
+            f"the header announces {info.nbytes:,} bytes of values (shape {info.shape}, {info.dtype}), more than the "
+            f"limit of {_BYTES_PER_PIXEL} for each of {max_pixels:,} pixels; if the file is trusted, raise the limit with "
+            f"max_pixels= or --max-pixels to {-(-info.nbytes // _BYTES_PER_PIXEL)}."
         )
 
 

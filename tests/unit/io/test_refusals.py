@@ -63,8 +63,9 @@ def jpeg_header(width: int, height: int) -> bytes:
     return encoded[:at] + struct.pack(">HH", height, width) + encoded[at + 4 :]
 
 
-def tiff_header(width: int, height: int) -> bytes:
-    tags = ((256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height), (279, 4))
+def tiff_header(width: int, height: int, samples: int = 1) -> bytes:
+    sizes = ((256, width), (257, height), (258, 8), (259, 1), (262, 1))
+    tags = (*sizes, (273, 8), (277, samples), (278, height), (279, 4))
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     return b"II*\x00" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
 
@@ -188,6 +189,25 @@ def test_a_header_that_announces_too_much_is_refused_before_decoding(
         read_image(make(side, side))
     for part in (f"{side * side:,}", "500,000,000", "max_pixels=", "--max-pixels"):
         assert part in str(caught.value)
+
+
+def test_few_pixels_of_very_many_channels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("decoding began")
+
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", never)
+    with pytest.raises(TooLargeError) as caught:
+        read_image(tiff_header(1000, 1000, samples=65_535))
+    for part in ("65,535,000,000 bytes", "16 for each of 500,000,000", "max_pixels=", "--max-pixels to 4095937500"):
+        assert part in str(caught.value)
+
+
+def test_the_limit_that_the_refusal_names_is_enough() -> None:
+    pixels = np.zeros((4, 5, 33), np.uint8)
+    encoded = by_tifffile(pixels, photometric="minisblack", planarconfig="contig", metadata=None)
+    with pytest.raises(TooLargeError, match="--max-pixels to 42"):
+        read_image(encoded, max_pixels=41)
+    assert read_image(encoded, max_pixels=42).values.shape == pixels.shape
 
 
 @pytest.mark.parametrize("name", FORMATS)
