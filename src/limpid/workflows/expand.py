@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
 
+from limpid.core.errors import OptionError
 from limpid.io import is_image_path
 from limpid.jobs import MANIFEST_NAME
 
-__all__ = ["Found", "file_identity", "find_images"]
+__all__ = ["Found", "file_identity", "find_images", "folder_above"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,16 +59,39 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     Returns
     -------
     list of Found
-        An input that does not exist or holds no image has one entry with an error.
+        Never empty: an input that does not exist or holds no image has one entry with an error.
+
+    Raises
+    ------
+    OptionError
+        If there is no input, or none but limpid's own manifest.
     """
     fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
         path = Path(given).expanduser()
-        hits = list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]
-        for hit in hits:
+        for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
             found.setdefault((hit.path.absolute(), hit.relative), hit)
-    return [hit for hit in found.values() if hit.path.name != MANIFEST_NAME]
+    hits = [hit for hit in found.values() if hit.path.name != MANIFEST_NAME]
+    if not hits:
+        raise OptionError("no input; name image files, folders or globs.")
+    return hits
+
+
+def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
+    """Return the lowest folder that holds all inputs, whatever is found in them.
+
+    None if there is none but the root of the file system, or not even that, as between two drives.
+    """
+    folders = []
+    for given in inputs:
+        path = Path(given).expanduser().absolute()
+        folders.append(path if _is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
+    try:
+        common = Path(os.path.commonpath(folders))
+    except ValueError:
+        return None
+    return None if common == Path(common.anchor) else common
 
 
 def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
@@ -171,9 +195,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def file_identity(path: Path) -> Identity | None:
-    """Return what two paths to the same file share; None where there is no file."""
+    """Return what two paths to the same file share; None where there is no file, or its disk numbers none."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return (status.st_dev, status.st_ino) if status.st_ino else None

@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import LimpidError, OptionError
+from limpid.core.errors import LimpidError, OptionError, WriteError
 from limpid.core.image import Image
 from limpid.io import is_image_path, probe, read_image, write_image
 from limpid.jobs import Manifest
@@ -128,7 +128,8 @@ def denoise_files(
     started = time.perf_counter()
     plan = plan_outputs(inputs, output, in_place=options.in_place, format=options.format)
     if options.resume and plan.manifest is None:
-        raise OptionError("resume needs an output folder: one named file has no manifest.")
+        without = "one named file has" if plan.single else "inputs in place that only the root folder holds have"
+        raise OptionError(f"resume needs an output folder: {without} no manifest.")
     denoiser = load_model(options.model, runtime=options.runtime, threads=options.threads)
     if watcher is not None:
         watcher.planned(len(plan.jobs))
@@ -147,7 +148,7 @@ def _dry(plan: Plan) -> Iterator[FileResult]:
 
 def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[FileResult]:
     """Yield a row per job as it is done."""
-    plan.ready_root()
+    plan = _ready(plan, options)
     with ExitStack() as stack:
         manifest = None
         if plan.manifest is not None:
@@ -156,10 +157,13 @@ def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[Fi
                 (Manifest.resume if options.resume else Manifest.create)(plan.manifest, header)
             )
         for job in plan.jobs:
+            record = None if manifest is None else Record(manifest, job, in_place=options.in_place)
             if job.error is not None:
-                yield _failed(job, job.error)
+                result = _failed(job, job.error)
+                if record is not None:
+                    record.end(**{key: getattr(result, key) for key in Record.COLUMNS})
+                yield result
                 continue
-            record = None if manifest is None else Record(manifest, job, plan.root, in_place=options.in_place)
             entry = None if record is None else record.done()
             if entry is not None:
                 yield _result(job, "skipped", model=entry.model, sigma=entry.sigma, strength=entry.strength)
@@ -170,6 +174,18 @@ def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[Fi
             if record is not None:
                 record.end(**{key: getattr(result, key) for key in Record.COLUMNS})
             yield result
+
+
+def _ready(plan: Plan, options: DenoiseOptions) -> Plan:
+    """Make the output folder ready; in place, the folder of the manifest is not worth failing for."""
+    try:
+        plan.ready_root()
+    except WriteError:
+        if not options.in_place or options.resume:
+            raise
+        _log.warning("no manifest can be written in %s; this run can't be resumed", plan.root)
+        return replace(plan, root=None)
+    return plan
 
 
 def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> FileResult:
@@ -232,6 +248,5 @@ def _result(job: Job, status: Literal["ok", "error", "skipped", "planned"], **kn
 
 def _failed(job: Job, error: str) -> FileResult:
     """Return a row with an error; the row names the input, so the message need not."""
-    return FileResult(
-        input=str(job.input), output=str(job.output), status="error", error=error.removeprefix(f"{job.input}: ")
-    )
+    output = None if job.error else str(job.output)
+    return FileResult(input=str(job.input), output=output, status="error", error=error.removeprefix(f"{job.input}: "))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from limpid.core.errors import LimpidError, OptionError
+from limpid.core.errors import LimpidError
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
 from limpid.noise.estimate import NoiseEstimate, estimate_noise
 from limpid.workflows.expand import Found, find_images
@@ -61,8 +61,6 @@ def measure_files(
     OptionError
         If there is no input.
     """
-    if not inputs:
-        raise OptionError("no input; name image files, folders or globs.")
     found = find_images(inputs)
     if watcher is not None:
         watcher.planned(len(found))

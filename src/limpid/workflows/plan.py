@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path, PurePath
@@ -13,7 +13,7 @@ from typing import Final
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
-from limpid.workflows.expand import file_identity, find_images
+from limpid.workflows.expand import file_identity, find_images, folder_above
 
 __all__ = ["Job", "Plan", "format_named", "plan_outputs"]
 
@@ -22,7 +22,7 @@ _FORMATS: Final = tuple(dict.fromkeys(SUFFIXES.values()))
 
 @dataclass(frozen=True)
 class Job:
-    """One input and its output, or why it has none."""
+    """One input and its output; or why it has none, and then `output` is of no meaning."""
 
     input: Path
     output: Path
@@ -37,20 +37,20 @@ class Plan:
     ----------
     jobs : tuple of Job
         In the order they are done.
-    root : Path
-        The folder that all outputs are below.
+    root : Path or None
+        The folder that outputs are below, and the manifest in; None where outputs in place have no such folder.
     single : bool
         Whether the user named the one output file.
     """
 
     jobs: tuple[Job, ...]
-    root: Path
+    root: Path | None
     single: bool
 
     @property
     def manifest(self) -> Path | None:
         """Where the record is kept; a single named file has none."""
-        return None if self.single else self.root / MANIFEST_NAME
+        return None if self.single or self.root is None else self.root / MANIFEST_NAME
 
     def ready_root(self) -> None:
         """Create the output folder, and make sure that files can be created in it.
@@ -60,6 +60,8 @@ class Plan:
         WriteError
             If not.
         """
+        if self.root is None:
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root, prefix=".limpid-"):
@@ -113,8 +115,6 @@ def plan_outputs(
     OptionError
         If the arguments contradict each other, or an output would replace an input.
     """
-    if not inputs:
-        raise OptionError("no input; name image files, folders or globs.")
     if (output is None) != in_place:
         both = "give an output (-o) or in_place (--in-place), not both"
         raise OptionError(f"{both}." if in_place else "no output; name a folder or a file with -o, or use --in-place.")
@@ -123,14 +123,17 @@ def plan_outputs(
     found = find_images(inputs, outside=None if output is None else Path(output).expanduser())
     if output is None:
         jobs = [Job(hit.path, hit.path if hit.error else hit.path.resolve(), hit.error) for hit in found]
-        return Plan(_without_collisions(jobs), _common_folder(jobs), single=False)
+        return Plan(_without_collisions(jobs), folder_above(inputs), single=False)
     target = Path(output).expanduser()
     if _names_file(str(output), target, inputs, format):
         if len(found) != 1 or (len(inputs) == 1 and Path(inputs[0]).expanduser().is_dir()):
             raise OptionError(f"-o {output} names a file, which is for one input file; name a folder instead.")
         plan = Plan((Job(found[0].path, target, found[0].error),), target.parent, single=True)
     else:
-        jobs = [Job(hit.path, target / _renamed(hit.relative, format), hit.error) for hit in found]
+        jobs = [
+            Job(hit.path, target / (hit.relative if hit.error else _renamed(hit.relative, format)), hit.error)
+            for hit in found
+        ]
         plan = Plan(_without_collisions(jobs), target, single=False)
     _check_not_inputs(plan.jobs)
     return plan
@@ -157,15 +160,11 @@ def _renamed(relative: PurePath, format_: str | None) -> PurePath:
     return relative.with_suffix(suffix) if is_image_path(relative) else relative.with_name(relative.name + suffix)
 
 
-def _common_folder(jobs: Sequence[Job]) -> Path:
-    return Path(os.path.commonpath([job.input.absolute().parent for job in jobs]))
-
-
 def _check_not_inputs(jobs: Sequence[Job]) -> None:
     """Refuse outputs that are inputs, by whatever name: links and letter case included."""
     inputs = {identity: job.input for job in jobs if (identity := file_identity(job.input)) is not None}
     for job in jobs:
-        identity = file_identity(job.output)
+        identity = None if job.error else file_identity(job.output)
         clash = None if identity is None else inputs.get(identity)
         if clash is not None:
             raise OptionError(
@@ -176,15 +175,44 @@ def _check_not_inputs(jobs: Sequence[Job]) -> None:
 
 
 def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return the jobs with an error on all those that share an output."""
-    sharing: dict[Path, list[Job]] = {}
+    """Return the jobs, each once, with an error on all those that share an output with another input."""
+    spelled = _spelling([job.output for job in jobs if job.error is None])
+    once: dict[object, Job] = {}
+    sharing: dict[str, list[Job]] = {}
     for job in jobs:
-        sharing.setdefault(job.output, []).append(job)
+        if job.error is not None:
+            once[job] = job
+            continue
+        output = spelled(job.output)
+        # Links to a file, and on some disks other letter case, are names of the same input.
+        if once.setdefault((file_identity(job.input) or job.input, output), job) is job:
+            sharing.setdefault(output, []).append(job)
     checked = []
-    for job in jobs:
-        others = [other.input for other in sharing[job.output] if other is not job]
-        if others and job.error is None:
+    for job in once.values():
+        others = [] if job.error else [other.input for other in sharing[spelled(job.output)] if other is not job]
+        if others:
             reason = f"{others[0]} would write the same output {job.output}; rename one, or denoise them in two calls."
             job = replace(job, error=reason)
         checked.append(job)
     return tuple(checked)
+
+
+def _spelling(outputs: Sequence[Path]) -> Callable[[Path], str]:
+    """Return what tells outputs apart: their letters, without the case where the disk does not keep it apart."""
+    exact, folded = ({spell(output) for output in outputs} for spell in (str, _folded))
+    return _folded if len(folded) < len(exact) and _ignores_case(outputs[0].parent) else str
+
+
+def _folded(path: Path) -> str:
+    return str(path).casefold()
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Return whether a folder's disk takes `a` and `A` for the same name; asked of the folder it will be made in."""
+    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir()), folder)
+    try:
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".limpid-a") as file:
+            path = Path(file.name)
+            return path.with_name(path.name.replace(".limpid-a", ".LIMPID-A", 1)).exists()
+    except OSError:
+        return False  # where nothing can be written, nothing is overwritten

@@ -20,9 +20,7 @@ class Record:
     manifest : Manifest
         Open.
     job : Job
-        One without an error.
-    root : Path
-        The manifest's folder; paths are recorded from there, so that the whole tree may move.
+        Its paths are recorded from the manifest's folder, so that the whole tree may move.
     in_place : bool
         Whether the output replaces the input.
     """
@@ -30,16 +28,18 @@ class Record:
     #: What :meth:`end` wants to know of the result.
     COLUMNS: ClassVar = ("status", "error", "model", "sigma", "strength", "seconds")
 
-    def __init__(self, manifest: Manifest, job: Job, root: Path, *, in_place: bool) -> None:
+    def __init__(self, manifest: Manifest, job: Job, *, in_place: bool) -> None:
         self._manifest = manifest
         self._job = job
         self._in_place = in_place
-        self._input, self._output = (_below(root, path) for path in (job.input, job.output))
+        root = manifest.path.parent
+        self._input = _below(root, job.input)
+        self._output = None if job.error else _below(root, job.output)
         self._stamp = Stamp.of(job.input)
 
     def done(self) -> Entry | None:
         """Return the entry of an earlier run that did this job, if the input and its output are as they were."""
-        entry = self._manifest.entry(self._output)
+        entry = None if self._output is None else self._manifest.entry(self._output)
         if entry is None or entry.input != self._input or entry.status == "error":
             return None
         if self._in_place:
@@ -61,9 +61,7 @@ class Record:
         self._append(output_stamp=Stamp.of(self._job.output) if done else None, **columns)
 
     def _append(self, **columns: Any) -> None:
-        if self._stamp is not None:
-            entry = Entry(input=self._input, output=self._output, input_stamp=self._stamp, **columns)
-            self._manifest.append(entry)
+        self._manifest.append(Entry(input=self._input, output=self._output, input_stamp=self._stamp, **columns))
 
 
 def _below(root: Path, path: Path) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpid.core.errors import OptionError
+from limpid.core.errors import OptionError, WriteError
 from limpid.core.image import Image
 from limpid.io import read_image, write_image
+from limpid.jobs import MANIFEST_NAME
 from limpid.workflows.expand import find_images
 from limpid.workflows.files import FileResult, _tile_bytes, denoise_files
+from limpid.workflows.noise_files import measure_files
 from limpid.workflows.options import DenoiseOptions
-from limpid.workflows.plan import format_named, plan_outputs
+from limpid.workflows.plan import Plan, _ignores_case, format_named, plan_outputs
 
 
 def picture(path: Path, shape: tuple[int, ...] = (32, 32), seed: int = 0) -> Path:
@@ -81,6 +85,161 @@ def test_a_file_without_an_image_suffix_is_taken_when_named(tmp_path: Path) -> N
     assert find_images([tmp_path / "scan.0001"])[0].error is None
     assert "no images" in (find_images([tmp_path])[0].error or "")
     assert plan_outputs([tmp_path / "scan.0001"], tmp_path / "out").jobs[0].output.name == "scan.0001.png"
+
+
+def test_a_root_that_cannot_be_read_is_a_row_and_the_rest_is_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = picture(tmp_path / "good.png")
+    (tmp_path / "locked").mkdir()
+    listing = Path.iterdir
+
+    def refusing(self: Path) -> Iterator[Path]:
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(self)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    locked, done = plan_outputs([tmp_path / "locked", good], tmp_path / "out").jobs
+
+    assert "can't be read: Permission denied" in (locked.error or "")
+    assert (done.error, done.output) == (None, tmp_path / "out" / "good.png")
+
+
+def test_the_current_folder_without_images_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+
+    (job,) = plan_outputs(["."], "../out").jobs
+
+    assert "no images" in (job.error or "")
+
+
+def test_an_input_that_failed_stands_in_no_other_s_way(tmp_path: Path) -> None:
+    good = picture(tmp_path / "y" / "a.png")
+    photo = picture(tmp_path / "photo.png")
+    (tmp_path / "photo").mkdir()
+
+    plan = plan_outputs([tmp_path / "x" / "a.png", good, tmp_path / "photo", photo], tmp_path / "out", format="png")
+
+    assert [job.error is None for job in plan.jobs] == [False, True, False, True]
+
+
+def test_an_image_named_twice_is_replaced_once(tmp_path: Path) -> None:
+    file = picture(tmp_path / "in" / "sub" / "a.jpg")
+    (tmp_path / "in" / "link.jpg").symlink_to(file)
+
+    plan = plan_outputs([tmp_path / "in", file], None, in_place=True)
+
+    assert [(job.output, job.error) for job in plan.jobs] == [(file, None)]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_names_that_differ_in_case_collide_where_the_disk_ignores_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignored: bool
+) -> None:
+    monkeypatch.setattr("limpid.workflows.plan._ignores_case", lambda _: ignored)
+    inputs = [picture(tmp_path / "x" / "A.png"), picture(tmp_path / "y" / "a.png"), picture(tmp_path / "y" / "b.png")]
+
+    plan = plan_outputs(inputs, tmp_path / "out")
+
+    assert [job.error is None for job in plan.jobs] == [not ignored, not ignored, True]
+
+
+def test_the_disk_is_asked_whether_it_ignores_case_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    truth = (tmp_path / "A").exists()
+    (tmp_path / "a").unlink()
+
+    assert _ignores_case(tmp_path / "not" / "yet") == truth
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_stay_below_the_output_folder_whatever_the_glob(tmp_path: Path) -> None:
+    picture(tmp_path / "x" / "a.png")
+    (tmp_path / "p1" / "q").mkdir(parents=True)
+
+    for pattern in ("p*/../x/*.png", "p*/q/../../x/*.png", "**/../x/*.png"):
+        (job,) = plan_outputs([tmp_path / pattern], tmp_path / "out").jobs
+        assert ".. after a wildcard" in (job.error or "")
+    assert plan_outputs([tmp_path / "p1/../x/*.png"], tmp_path / "out").jobs[0].output == tmp_path / "out" / "a.png"
+
+
+def test_the_manifest_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in_them(tmp_path: Path) -> None:
+    deep, other = picture(tmp_path / "in" / "sub" / "a.png"), picture(tmp_path / "else" / "b.png")
+
+    def folder(*inputs: Path) -> Path | None:
+        return plan_outputs(inputs, None, in_place=True).root
+
+    assert folder(tmp_path / "in") == tmp_path / "in"
+    assert folder(deep) == folder(tmp_path / "in" / "sub" / "*.png") == deep.parent
+    assert folder(deep, other) == folder(deep, other.with_name("gone.png")) == tmp_path
+
+
+@pytest.mark.parametrize("common", ["/", ValueError("Paths don't have the same drive")])
+def test_in_place_without_a_common_folder_is_done_without_a_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, common: str | ValueError
+) -> None:
+    def shared(_: object) -> str:
+        if isinstance(common, ValueError):
+            raise common
+        return common
+
+    files = [picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "b.png")]
+    monkeypatch.setattr("os.path.commonpath", shared)
+
+    summary = denoise_files(files, options=DenoiseOptions(model="median", in_place=True))
+
+    assert summary.count("ok") == 2
+    with pytest.raises(OptionError, match="resume needs"):
+        denoise_files(files, options=DenoiseOptions(model="median", in_place=True, resume=True))
+
+
+def test_in_place_is_done_where_the_manifest_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(self: Plan) -> None:
+        raise WriteError(f"nothing can be written in {self.root}")
+
+    files = [picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "b.png")]
+    monkeypatch.setattr(Plan, "ready_root", refused)
+
+    summary = denoise_files(files, options=DenoiseOptions(model="median", in_place=True))
+
+    assert summary.count("ok") == 2
+    assert "can't be resumed" in caplog.text
+    assert not (tmp_path / MANIFEST_NAME).exists()
+    with pytest.raises(WriteError):
+        denoise_files(files, options=DenoiseOptions(model="median", in_place=True, resume=True))
+
+
+@pytest.mark.parametrize("inputs", [[], [MANIFEST_NAME]])
+def test_no_input_but_the_manifest_is_none(tmp_path: Path, inputs: list[str]) -> None:
+    (tmp_path / MANIFEST_NAME).touch()
+    named = [tmp_path / name for name in inputs]
+
+    with pytest.raises(OptionError, match="no input"):
+        plan_outputs(named, None, in_place=True)
+    with pytest.raises(OptionError, match="no input"):
+        measure_files(named)
+
+
+def test_each_file_has_a_row_on_record_the_one_without_a_plan_too(tmp_path: Path) -> None:
+    good = picture(tmp_path / "a.png")
+
+    summary = denoise_files([tmp_path / "gone.png", good], tmp_path / "out", options=DenoiseOptions(model="median"))
+
+    rows = [json.loads(line) for line in (tmp_path / "out" / MANIFEST_NAME).read_text().splitlines()[1:]]
+    assert [(row["input"], row["output"], row["status"]) for row in rows] == [
+        ("../gone.png", None, "error"),
+        ("../a.png", "a.png", "ok"),
+    ]
+    assert "no such file" in rows[0]["error"]
+    assert [row.output for row in summary.results] == [None, str(tmp_path / "out" / "a.png")]
+    again = denoise_files(
+        [tmp_path / "gone.png", good], tmp_path / "out", options=DenoiseOptions(model="median", resume=True)
+    )
+    assert [row.status for row in again.results] == ["error", "skipped"]
 
 
 def test_in_place_through_a_link_changes_the_file_and_keeps_the_link(tmp_path: Path) -> None:
