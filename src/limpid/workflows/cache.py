@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from limpid.core.cache import cache_folder
 from limpid.core.errors import WriteError
+from limpid.evaluation.datasets import registry
 
 __all__ = ["CacheKind", "clear_cache", "list_cache"]
 
-#: Folder -> what is in it. Nothing else below the cache folder is counted or removed: `LIMPID_CACHE` may name a
-#: folder that has other uses.
+#: Folder -> what is in it.
 _KINDS: Final = {
     "datasets": "data sets that benchmark downloaded",
     "self-test": "which arithmetic this machine is fastest with",
@@ -39,10 +41,21 @@ def list_cache() -> list[CacheKind]:
     """Return each kind of thing the cache may hold, with its number of files and their bytes."""
     rows = []
     for kind, description in _KINDS.items():
-        folder = cache_folder(kind)
-        sizes = [path.lstat().st_size for path in folder.rglob("*") if path.is_file()]
-        rows.append(CacheKind(kind, description, folder, len(sizes), sum(sizes)))
+        files = [path for own in _own(kind) for path in (own, *own.rglob("*")) if path.is_file()]
+        size = sum(path.lstat().st_size for path in files)
+        rows.append(CacheKind(kind, description, cache_folder(kind), len(files), size))
     return rows
+
+
+def _own(kind: str) -> list[Path]:
+    """Return what limpid put into a folder of the cache, and nothing else.
+
+    `LIMPID_CACHE` may name a folder that has other uses, and other data sets in its ``datasets``.
+    """
+    folder = cache_folder(kind)
+    if kind == "self-test":
+        return sorted(folder.glob("*.json"))
+    return [folder / name for name in registry() if os.path.lexists(folder / name)]
 
 
 def clear_cache() -> list[CacheKind]:
@@ -55,13 +68,16 @@ def clear_cache() -> list[CacheKind]:
     """
     rows = list_cache()
     for row in rows:
-        try:
-            if row.path.is_symlink():
-                row.path.unlink()
-            elif row.path.exists():
-                shutil.rmtree(row.path)
-        except OSError as error:
-            raise WriteError(
-                f"{row.path} can't be removed ({error.strerror or error}); check its permissions."
-            ) from error
+        for path in _own(row.kind):
+            try:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            except OSError as error:
+                raise WriteError(
+                    f"{path} can't be removed ({error.strerror or error}); check its permissions."
+                ) from error
+        with suppress(OSError):  # it is not there, or holds what is not limpid's
+            row.path.rmdir()
     return rows
