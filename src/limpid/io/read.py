@@ -96,8 +96,8 @@ def _check_size(info: ImageInfo, max_pixels: int) -> None:
     if info.nbytes > max_pixels * _BYTES_PER_PIXEL:
         raise TooLargeError(
             f"the header announces {info.nbytes:,} bytes of values (shape {info.shape}, {info.dtype}), more than the "
-            f"limit of {_BYTES_PER_PIXEL} for each of {max_pixels:,} pixels; if the file is trusted, raise the limit with "
-            f"max_pixels= or --max-pixels to {-(-info.nbytes // _BYTES_PER_PIXEL)}."
+            f"limit of {_BYTES_PER_PIXEL} for each of {max_pixels:,} pixels; if the file is trusted, raise the limit "
+            f"with max_pixels= or --max-pixels to {-(-info.nbytes // _BYTES_PER_PIXEL)}."
         )
 
 

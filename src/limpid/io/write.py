@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,6 +17,8 @@ from limpid.io.formats import FORMATS, SUFFIXES, codec_for
 from limpid.io.formats.base import Format
 
 __all__ = ["write_image"]
+
+_log = logging.getLogger(__name__)
 
 #: Entries of `Metadata.extras` that say how pixels are stored or what colours mean, not whose they are.
 _IMPERSONAL_EXTRAS: Final = frozenset(
@@ -69,6 +72,9 @@ def write_image(
     -----
     The same image gives the same bytes: no time stamp is written.
 
+    Provenance, and a value range other than the pixel type's, go into the XMP packet. Where that can't hold them
+    (no XMP in it, or more than the 64 KB of JPEG), the packet is kept as it is and a warning is logged.
+
     JPEG keeps the chroma subsampling of the JPEG the image came from, else 4:4:4. WebP is lossless where the
     image came from a lossless WebP and no `quality` is given. TIFF keeps the compression of the TIFF the
     image came from, where that is lossless, else deflate.
@@ -82,7 +88,7 @@ def write_image(
             raise OptionError(f"quality must be from 0 to 100, got {quality}.")
         _check_fits(image, target)
         metadata = _stripped(image.metadata) if strip_metadata else image.metadata
-        prepared = dataclasses.replace(image, metadata=_with_xmp(metadata, image))
+        prepared = dataclasses.replace(image, metadata=_with_xmp(metadata, image, target, name))
         codec = codec_for(target.name)
         with replacing(Path(path)) as file:
             codec.write(prepared, file, quality=quality)
@@ -131,10 +137,24 @@ def _stripped(metadata: Metadata) -> Metadata:
     )
 
 
-def _with_xmp(metadata: Metadata, image: Image) -> Metadata:
-    """Put provenance, and a value range that the pixel type does not imply, into the XMP packet."""
+def _with_xmp(metadata: Metadata, image: Image, target: Format, name: str) -> Metadata:
+    """Put provenance, and a value range that the pixel type does not imply, into the XMP packet.
+
+    A packet that has no room for them is kept as it is: an image is not refused for what limpid would add to it.
+    """
     own_range = None if image.value_range == _implied_range(image) else image.value_range
-    return dataclasses.replace(metadata, xmp=xmp.embed(metadata.xmp, metadata.provenance, own_range))
+    try:
+        packet = xmp.embed(metadata.xmp, metadata.provenance, own_range)
+        if packet is not None and packet != metadata.xmp and len(packet) > (target.max_xmp_bytes or len(packet)):
+            raise xmp.NoPlaceError(f"{target.title} holds at most {target.max_xmp_bytes} bytes of XMP in one piece")
+    except xmp.NoPlaceError as error:
+        # Floats go to TIFF only, which has tags for their range.
+        unstated = own_range if image.values.dtype.kind == "u" else None
+        what = {"provenance": metadata.provenance, "the value range": unstated}
+        if lost := " and ".join(word for word, value in what.items() if value):
+            _log.warning("%s: written without %s: %s.", name, lost, error)
+        return metadata
+    return dataclasses.replace(metadata, xmp=packet)
 
 
 def _implied_range(image: Image) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ prefixes and drop the padding that other programs left, and a file's metadata is
 
 from __future__ import annotations
 
+import codecs
 import html
 import json
 import re
@@ -15,7 +16,7 @@ from typing import Any, Final
 from limpid.core.errors import WriteError
 from limpid.core.image import Provenance
 
-__all__ = ["NAMESPACE", "embed", "extract"]
+__all__ = ["NAMESPACE", "NoPlaceError", "as_utf8", "embed", "extract"]
 
 #: XML namespace of the properties limpid adds: ``Steps`` (JSON) and ``ValueRange`` (JSON).
 NAMESPACE: Final = "urn:limpid:provenance:1.0#"
@@ -27,6 +28,22 @@ _HEAD: Final = (
 )
 _TAIL: Final = b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 _RDF_END: Final = re.compile(rb"</([A-Za-z_][\w.-]*:)?RDF\s*>")
+#: An element without content; attribute values may hold ">".
+_RDF_EMPTY: Final = re.compile(
+    rb"<(?P<rdf>(?:[A-Za-z_][\w.-]*:)?)RDF(?P<attributes>(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/>"
+)
+#: First bytes of a packet in UTF-16 or UTF-32, with a byte-order mark or by its "<" (XML 1.0, appendix F.1).
+_WIDE: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (b"<\x00\x00\x00", "utf-32-le"),
+    (b"\x00\x00\x00<", "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"<\x00", "utf-16-le"),
+    (b"\x00<", "utf-16-be"),
+)
+_ENCODING: Final = re.compile(r"(<\?xml[^>]*?\sencoding\s*=\s*[\"'])[\w.-]+")
 _PREFIX: Final = re.compile(rb"xmlns:([A-Za-z_][\w.-]*)\s*=\s*[\"']" + re.escape(NAMESPACE.encode()) + rb"[\"']")
 
 #: What is left of an element that :func:`embed` wrote, once its properties are out.
@@ -37,10 +54,31 @@ _EMPTY_DESCRIPTION: Final = re.compile(
 )
 
 
+class NoPlaceError(WriteError):
+    """A packet has no place where provenance could be added."""
+
+
+def as_utf8(packet: bytes) -> bytes:
+    """Return a packet in UTF-8; one that is in UTF-8 already, or in no known encoding, is returned as it is.
+
+    XMP allows UTF-16 and UTF-32 (ISO 16684-1, section 7.1), which the standards of PNG and JPEG do not.
+    """
+    for start, encoding in _WIDE:
+        if packet.startswith(start):
+            try:
+                return _ENCODING.sub(r"\1UTF-8", packet.decode(encoding), count=1).encode()
+            except UnicodeError:
+                return packet
+    return packet
+
+
 def embed(
     packet: bytes | None, steps: Sequence[Provenance], value_range: tuple[float, float] | None = None
 ) -> bytes | None:
     """Return `packet` with provenance added, or unchanged where there is nothing to add.
+
+    What was in the packet stays as it was, but for two changes: a packet in UTF-16 or UTF-32 becomes UTF-8, and an
+    empty ``<rdf:RDF/>`` gets an end tag.
 
     Parameters
     ----------
@@ -53,8 +91,10 @@ def embed(
 
     Raises
     ------
+    NoPlaceError
+        If `packet` has no ``rdf:RDF`` element, because it is damaged or no XMP.
     WriteError
-        If `packet` has no ``rdf:RDF`` element, or parameters of a step are no JSON values.
+        If parameters of a step are no JSON values.
     """
     properties: dict[str, Any] = {}
     if steps:
@@ -68,15 +108,17 @@ def embed(
         return packet
     if packet is None:
         return _HEAD + _description(properties, b"rdf:") + _TAIL
+    packet = as_utf8(packet)
     ends = list(_RDF_END.finditer(packet))
-    if not ends:
-        raise WriteError(
-            "the image's XMP packet has no rdf:RDF element, so provenance can't be added to it; "
-            "write with strip_metadata=True."
-        )
-    return b"".join(
-        (packet[: ends[-1].start()], _description(properties, ends[-1][1] or b""), packet[ends[-1].start() :])
-    )
+    if ends:
+        at, prefix = ends[-1].start(), ends[-1][1] or b""
+        return b"".join((packet[:at], _description(properties, prefix), packet[at:]))
+    empty = _RDF_EMPTY.search(packet)
+    if empty is None:
+        raise NoPlaceError("the image's XMP packet has no rdf:RDF element")
+    prefix, attributes = empty["rdf"], empty["attributes"]
+    element = (b"<", prefix, b"RDF", attributes, b">", _description(properties, prefix), b"</", prefix, b"RDF>")
+    return b"".join((packet[: empty.start()], *element, packet[empty.end() :]))
 
 
 def extract(

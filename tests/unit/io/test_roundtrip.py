@@ -224,6 +224,34 @@ def test_a_large_colour_profile_is_split_over_jpeg_segments_and_joined_again(tmp
     assert read_image(tmp_path / "image.jpg").metadata.icc == profile
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_packet_without_place_is_kept_and_provenance_left_out_with_a_warning(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "image"
+    write_image(smooth_image(3, xmp=b"<other/>", provenance=STEPS), path, format=name)
+    found = read_image(path).metadata
+    assert (found.xmp, found.provenance) == (b"<other/>", ())
+    assert caplog.messages == [f"{path}: written without provenance: the image's XMP packet has no rdf:RDF element."]
+
+
+@pytest.mark.parametrize("spare", [0, 100])
+def test_a_packet_that_grows_too_large_for_jpeg_is_kept(
+    tmp_path: Path, spare: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    packet = PACKET + b" " * (65_504 - len(PACKET) - spare)
+    image = dataclasses.replace(smooth_image(3, xmp=packet, provenance=STEPS), value_range=(0, 200))
+    write_image(image, tmp_path / "image.jpg")
+    found = read_image(tmp_path / "image.jpg").metadata
+    assert (found.xmp, found.provenance) == (packet, ())
+    assert "written without provenance and the value range: JPEG holds at most 65504 bytes" in caplog.text
+
+
+def test_a_wide_packet_is_read_right_from_a_png(tmp_path: Path) -> None:
+    write_image(smooth_image(3, xmp=PACKET.decode().encode("utf-16")), tmp_path / "image.png")
+    assert read_image(tmp_path / "image.png").metadata.xmp == PACKET
+
+
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_a_value_range_other_than_the_dtypes_is_kept(tmp_path: Path, name: str) -> None:
     image = dataclasses.replace(make_image("YX", (4, 5), "uint16"), value_range=(64.0, 4095.0))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from limpid.core.errors import WriteError
 from limpid.core.image import Provenance
-from limpid.io.xmp import NAMESPACE, embed, extract
+from limpid.io.xmp import NAMESPACE, NoPlaceError, as_utf8, embed, extract
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 STEP = Provenance("limpid 0.1.0", "denoise", {"sigma": 3})
@@ -69,9 +69,41 @@ def test_what_can_not_be_understood_stays_in_the_packet(content: str) -> None:
     assert extract(packet) == (packet, (), None)
 
 
-def test_a_packet_without_rdf_is_refused() -> None:
-    with pytest.raises(WriteError, match="strip_metadata=True"):
+def test_a_packet_without_rdf_has_no_place_for_provenance() -> None:
+    with pytest.raises(NoPlaceError, match="rdf:RDF"):
         embed(b"<broken", (STEP,))
+
+
+@pytest.mark.parametrize("prefix", ["rdf:", "r:", ""])
+@pytest.mark.parametrize("end", ["/>", "  />", " about='a>b' />"])
+def test_provenance_is_added_to_an_empty_rdf_element(prefix: str, end: str) -> None:
+    namespace = f'xmlns:{prefix[:-1]}="{RDF}"' if prefix else f'xmlns="{RDF}"'
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><{prefix}RDF {namespace}{end}</x:xmpmeta>'.encode()
+    written = embed(packet, (STEP,))
+    assert written is not None
+    assert ET.fromstring(written).find(f".//{{{RDF}}}RDF/{{{RDF}}}Description/{{{NAMESPACE}}}Steps") is not None
+    rest, told, _ = extract(written)
+    assert told == (STEP,)
+    assert rest is not None
+    assert ET.canonicalize(rest) == ET.canonicalize(packet)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff", '<?xml version="1.0" encoding="{0}"?>', "\ufeff<?xpacket?>"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_packet_in_wide_characters_becomes_utf_8(encoding: str, mark: str) -> None:
+    text = mark + PACKET.decode().replace('"a"', '"ä 写"').strip()
+    written = embed(text.format(encoding.upper()).encode(encoding), (STEP,))
+    assert written is not None
+    assert ET.fromstring(written).find(f".//{{{NAMESPACE}}}Steps") is not None
+    rest, told, _ = extract(written)
+    assert told == (STEP,)
+    assert rest == text.format("UTF-8").removeprefix("\ufeff").encode()
+
+
+def test_wide_characters_are_not_touched_without_need() -> None:
+    wide = PACKET.decode().encode("utf-16")
+    assert embed(wide, ()) == wide
+    assert as_utf8(b"<\x00\x00\xd8") == b"<\x00\x00\xd8"
 
 
 def test_parameters_that_are_no_json_are_refused() -> None:

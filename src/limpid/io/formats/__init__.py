@@ -17,7 +17,15 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         entry.name: entry
         for entry in (
             Format("png", "PNG", (".png",), ("uint8", "uint16")),
-            Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ("uint8",), alpha=False, max_side=65_500),
+            Format(
+                "jpeg",
+                "JPEG",
+                (".jpg", ".jpeg", ".jpe", ".jfif"),
+                ("uint8",),
+                alpha=False,
+                max_side=65_500,
+                max_xmp_bytes=65_504,
+            ),
             Format(
                 "tiff",
                 "TIFF",
@@ -26,8 +34,8 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
                 stacks=True,
                 many_channels=True,
             ),
-            Format("webp", "WebP", (".webp",), ("uint8",), max_side=16_383),
-            Format("avif", "AVIF", (".avif",), ("uint8",), max_side=16_384),
+            Format("webp", "WebP", (".webp",), ("uint8",), max_side=16_383, gray=False, gray_alpha=False),
+            Format("avif", "AVIF", (".avif",), ("uint8",), max_side=16_384, gray_alpha=False),
         )
     }
 )

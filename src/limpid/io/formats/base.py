@@ -33,6 +33,10 @@ class Format:
         Whether it holds opacity, more axes than ``YXC``, and channel counts other than 1 and 3.
     max_side : int
         Largest width or height, in pixels.
+    gray, gray_alpha : bool
+        Whether gray, and gray with opacity, is stored as such; else it is stored as RGB.
+    max_xmp_bytes : int or None
+        Largest XMP packet, where that is less than a file can be.
     """
 
     name: str
@@ -43,6 +47,9 @@ class Format:
     stacks: bool = False
     many_channels: bool = False
     max_side: int = 2**31 - 1
+    gray: bool = True
+    gray_alpha: bool = True
+    max_xmp_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def _segment(marker: int, payload: bytes) -> bytes:
         what = {_APP1: "EXIF or XMP metadata"}.get(marker, "metadata")
         raise WriteError(
             f"a JPEG file holds at most {_MAX_PAYLOAD} bytes of {what} in one piece, the image has {len(payload)}; "
-            "write TIFF or PNG, or use strip_metadata=True."
+            "write TIFF or PNG, or leave the metadata out (strip_metadata=True, --strip-metadata)."
         )
     return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 from limpid.core.errors import ReadError
 from limpid.core.image import Image, Metadata
 from limpid.io.formats.base import TRUNCATED, Decoded, ImageInfo, announced, interleaved, separated
+from limpid.io.xmp import as_utf8
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD: Final = "XML:com.adobe.xmp"
@@ -143,7 +144,7 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     if metadata.exif is not None:
         yield b"eXIf", metadata.exif
     if metadata.xmp is not None:
-        yield b"iTXt", _XMP_KEYWORD.encode() + b"\x00\x00\x00\x00\x00" + metadata.xmp
+        yield b"iTXt", _XMP_KEYWORD.encode() + b"\x00\x00\x00\x00\x00" + as_utf8(metadata.xmp)
     for keyword, text in metadata.extras.get("png_text", ()):
         try:
             yield b"tEXt", keyword.encode("latin-1") + b"\x00" + text.encode("latin-1")

@@ -95,8 +95,8 @@ def append_exif(file: BinaryIO, tree: Tree) -> None:
     with TiffFile(file) as tiff:
         if tiff.is_bigtiff:
             raise WriteError(
-                "EXIF can't be written to a TIFF larger than 4 GB; write with strip_metadata=True, or write the "
-                "planes as separate files."
+                "EXIF can't be written to a TIFF larger than 4 GB; leave the metadata out (strip_metadata=True, "
+                "--strip-metadata), or write the planes as separate files."
             )
         written = tiff.pages.first.tags
         places = {
