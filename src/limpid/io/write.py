@@ -32,6 +32,8 @@ _IMPERSONAL_EXTRAS: Final = frozenset(
         "webp_lossless",
     }
 )
+#: Where the header of an ICC profile states the colour space it is for (ICC.1:2022, table 17).
+_ICC_COLOUR_SPACE: Final = slice(16, 20)
 
 
 def write_image(
@@ -65,8 +67,8 @@ def write_image(
         If the format is unknown or `quality` is outside 0 to 100.
     WriteError
         If the format can't hold the image unchanged (pixel type, alpha, stack, channels, size): the message
-        says what would be lost and which formats hold it. Also if the operating system refuses; then nothing
-        is left behind and an existing output is untouched.
+        says what would be lost and which formats hold it. If alpha is not of the pixels' type. Also if the
+        operating system refuses; then nothing is left behind and an existing output is untouched.
 
     Notes
     -----
@@ -74,6 +76,9 @@ def write_image(
 
     Provenance, and a value range other than the pixel type's, go into the XMP packet. Where that can't hold them
     (no XMP in it, or more than the 64 KB of JPEG), the packet is kept as it is and a warning is logged.
+
+    A gray colour profile is left out, with a logged warning, where the format stores gray as RGB (WebP; AVIF with
+    alpha).
 
     JPEG keeps the chroma subsampling of the JPEG the image came from, else 4:4:4. WebP is lossless where the
     image came from a lossless WebP and no `quality` is given. TIFF keeps the compression of the TIFF the
@@ -88,7 +93,8 @@ def write_image(
             raise OptionError(f"quality must be from 0 to 100, got {quality}.")
         _check_fits(image, target)
         metadata = _stripped(image.metadata) if strip_metadata else image.metadata
-        prepared = dataclasses.replace(image, metadata=_with_xmp(metadata, image, target, name))
+        metadata = _with_xmp(_with_fitting_profile(metadata, image, target, name), image, target, name)
+        prepared = dataclasses.replace(image, metadata=metadata)
         codec = codec_for(target.name)
         with replacing(Path(path)) as file:
             codec.write(prepared, file, quality=quality)
@@ -111,6 +117,11 @@ def _format(name: str, format_: str | None) -> Format:
 
 def _check_fits(image: Image, target: Format) -> None:
     """Refuse what the format would lose, and say which formats hold it."""
+    if image.alpha is not None and image.alpha.dtype != image.values.dtype:
+        raise WriteError(
+            f"alpha is {image.alpha.dtype}, pixels are {image.values.dtype}; a file has one type for both: convert "
+            "alpha to the type and value range of the pixels."
+        )
     height, width = image.values.shape[image.axes.index("Y") :][:2]
     planes = image.values.size // (height * width * image.channels)
     needs: dict[str, Callable[[Format], bool]] = {
@@ -135,6 +146,19 @@ def _stripped(metadata: Metadata) -> Metadata:
         icc=metadata.icc,
         extras={name: value for name, value in metadata.extras.items() if name in _IMPERSONAL_EXTRAS},
     )
+
+
+def _with_fitting_profile(metadata: Metadata, image: Image, target: Format, name: str) -> Metadata:
+    """Leave out a gray colour profile where the format stores gray as RGB, which viewers would refuse to pair."""
+    as_rgb = image.channels == 1 and not (target.gray if image.alpha is None else target.gray_alpha)
+    if not as_rgb or metadata.icc is None or metadata.icc[_ICC_COLOUR_SPACE] != b"GRAY":
+        return metadata
+    holding = " or ".join(f.title for f in FORMATS.values() if f.gray and f.gray_alpha and f.alpha)
+    _log.warning(
+        "%s: written without its gray colour profile: %s stores these pixels as RGB; write %s to keep it.",
+        *(name, target.title, holding),
+    )
+    return dataclasses.replace(metadata, icc=None)
 
 
 def _with_xmp(metadata: Metadata, image: Image, target: Format, name: str) -> Metadata:

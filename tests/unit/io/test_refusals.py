@@ -285,6 +285,14 @@ def test_what_a_format_would_lose_is_refused_with_one_that_would_not(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["png", "tiff", "webp", "avif"])
+def test_alpha_of_another_type_than_the_pixels_is_refused(tmp_path: Path, name: str) -> None:
+    image = Image(NOISE, "YXC", (0, 255), alpha=np.zeros(NOISE.shape[:2], np.uint16))
+    with pytest.raises(WriteError, match=r"alpha is uint16, pixels are uint8; .*convert alpha"):
+        write_image(image, tmp_path / "out", format=name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_metadata_too_large_for_jpeg_is_refused(tmp_path: Path) -> None:
     image = dataclasses.replace(Image.from_array(NOISE), metadata=Metadata(exif=b"II*\x00" + bytes(70_000)))
     with pytest.raises(WriteError, match=r"at most 65533 bytes .*strip_metadata=True, --strip-metadata"):

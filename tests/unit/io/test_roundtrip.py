@@ -252,6 +252,26 @@ def test_a_wide_packet_is_read_right_from_a_png(tmp_path: Path) -> None:
     assert read_image(tmp_path / "image.png").metadata.xmp == PACKET
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_gray_profile_goes_only_with_gray_pixels(
+    tmp_path: Path, name: str, alpha: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    if alpha and not FORMATS[name].alpha:
+        pytest.skip("refused, as tested among the refusals")
+    profile = ICC[:16] + b"GRAY" + ICC[20:]
+    path = tmp_path / "image"
+    write_image(smooth_image(1, alpha=alpha, icc=profile), path, format=name)
+    with PillowImage.open(path) as picture:
+        as_rgb = picture.mode.startswith("RGB")
+    assert as_rgb == (name == "webp" or (name == "avif" and alpha))
+    assert read_image(path).metadata.icc == (None if as_rgb else profile)
+    assert len(caplog.messages) == as_rgb
+    if as_rgb:
+        assert f"{path}: written without its gray colour profile" in caplog.text
+        assert "write PNG or TIFF to keep it" in caplog.text
+
+
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_a_value_range_other_than_the_dtypes_is_kept(tmp_path: Path, name: str) -> None:
     image = dataclasses.replace(make_image("YX", (4, 5), "uint16"), value_range=(64.0, 4095.0))
