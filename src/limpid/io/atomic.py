@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +27,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write; when the block ends well it is flushed to disk and takes the place of `path`.
 
     It has another name in the same folder until then, since a rename is atomic only within one file system.
-    Whatever ends the block early, an interrupt included, removes it and leaves `path` as it was.
+    Whatever ends the block early, an interrupt included, removes it and leaves `path` as it was. A file that is
+    replaced passes its permissions on; a new one gets those that umask asks for.
 
     Raises
     ------
@@ -40,11 +42,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        # Mode "x" creates it with the permissions umask asks for; the tempfile module would make it private.
-        with temporary.open("x+b") as file:
+        mode = _permissions(path)
+        # Mode "x" creates it with the permissions umask asks for; the tempfile module would make it private. What
+        # takes the place of a file that may be private is private until it is whole.
+        with open(temporary, "x+b", opener=None if mode is None else _private) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            # A file system without permissions may refuse; then all its files have the same.
+            with suppress(OSError):
+                temporary.chmod(mode)
         temporary.replace(path)
     except BaseException as error:
         with suppress(OSError):
@@ -56,6 +64,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise WriteError(f"it can't be encoded: {type(error).__name__}: {error}.") from error
     finally:
         IN_FLIGHT.discard(temporary)
+
+
+def _permissions(path: Path) -> int | None:
+    """Return the permission bits of an existing file, None where there is none to be asked."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o777
+    except OSError:
+        return None
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read, for :func:`open`."""
+    return os.open(path, flags, 0o600)
 
 
 def _reason(error: OSError, path: Path) -> str:

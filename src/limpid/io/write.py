@@ -51,7 +51,7 @@ def write_image(
     image : Image or array
         Pixels, alpha and metadata; unchanged. An array is taken as by :meth:`limpid.Image.from_array`.
     path : str or path
-        The output. Its folder must exist; an existing file is replaced.
+        The output. Its folder must exist; an existing file is replaced and its permissions are kept.
     format : str, optional
         ``png``, ``jpeg``, ``tiff``, ``webp`` or ``avif``. Default: by the suffix of `path`.
     quality : int, optional

@@ -120,6 +120,34 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "out.png").stat().st_mode) == 0o640
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o400])
+def test_a_replaced_file_passes_its_permissions_on(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "out.png"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    before = os.umask(0o022)
+    try:
+        write_image(IMAGE, path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert read_image(path).values.shape == IMAGE.values.shape
+
+
+def test_what_replaces_a_private_file_is_private_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out.png").touch(mode=0o600)
+    seen = []
+
+    def watching(image: Image, file: Any, *, quality: int | None) -> None:
+        seen.extend(stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.glob(".limpid-*.tmp"))
+
+    monkeypatch.setattr(codec_for("png"), "write", watching)
+    write_image(IMAGE, tmp_path / "out.png")
+    assert seen == [0o600]
+
+
 @pytest.mark.parametrize("stem", ["x" * 251, "é" * 125, "фото 写真 📷", "with space", "-dash", ".hidden"])
 def test_long_and_foreign_names_are_written_and_read(tmp_path: Path, stem: str) -> None:
     path = tmp_path / f"{stem}.png"
