@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,21 @@ def test_other_floats_become_float32(dtype: str) -> None:
 
 def test_white_is_zero_is_turned_over() -> None:
     np.testing.assert_array_equal(read_image(by_tifffile(GRAY, photometric="miniswhite")).values, 255 - GRAY)
+
+
+@pytest.mark.parametrize("bits", range(2, 8))
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_few_bits_are_spread_from_black_to_white(bits: int, white_is_zero: bool) -> None:
+    """The linear scaling that PNG names for samples of few bits: round(v * 255 / (2**bits - 1))."""
+    levels = np.arange(2**bits)
+    row = "".join(f"{level:0{bits}b}" for level in levels)
+    packed = int(row, 2).to_bytes(len(row) // 8, "big")
+    sizes = ((256, len(levels)), (257, 1), (258, bits), (259, 1), (262, 0 if white_is_zero else 1))
+    tags = (*sizes, (273, 122), (277, 1), (278, 1), (279, len(packed)))
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = b"II*\x00" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + packed
+    expected = np.array([[round(level * 255 / (2**bits - 1)) for level in range(2**bits)]])
+    np.testing.assert_array_equal(read_image(data).values, expected[:, ::-1] if white_is_zero else expected)
 
 
 def test_twelve_bits_in_sixteen_have_their_own_range() -> None:

@@ -76,6 +76,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "random bytes": (lambda: bytes(range(255, 0, -1)), "not an image"),
     "GIF": (lambda: by_pillow(PillowImage.fromarray(NOISE), "GIF"), "GIF files are not read"),
     "BMP": (lambda: by_pillow(PillowImage.fromarray(NOISE), "BMP"), "BMP files are not read"),
+    "DICOM": (lambda: bytes(128) + b"DICM" + bytes(100), "DICOM files are not read"),
     "animated GIF": (lambda: animation("GIF"), "animated GIF of 3 frames; extract the frames"),
     "animated PNG": (lambda: animation("PNG"), "animated PNG of 3 frames; extract the frames"),
     "animated WebP": (lambda: animation("WEBP"), "animated WebP of 3 frames; extract the frames"),

@@ -152,6 +152,17 @@ def test_whole_resolutions_are_kept(tmp_path: Path, name: str, resolution: tuple
     assert read_image(tmp_path / "image").metadata.resolution == resolution
 
 
+@pytest.mark.parametrize("name", ["png", "jpeg", "tiff"])
+@pytest.mark.parametrize("resolution", [(1e-6, 1e-6), (1e9, 1e9), (1e-3, 1e8)])
+def test_an_extreme_resolution_does_not_fail_the_image(
+    tmp_path: Path, name: str, resolution: tuple[float, float]
+) -> None:
+    write_image(smooth_image(3, resolution=resolution), tmp_path / "image", format=name)
+    found = read_image(tmp_path / "image").metadata.resolution
+    assert found is not None
+    assert (found[0] < found[1]) == (resolution[0] < resolution[1])
+
+
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif"])
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])

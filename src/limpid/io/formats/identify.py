@@ -9,8 +9,8 @@ from limpid.core.errors import ReadError
 
 __all__ = ["HEAD_BYTES", "identify"]
 
-#: Bytes that decide the format.
-HEAD_BYTES: Final = 64
+#: Bytes that decide the format; DICOM has its mark behind 128 free ones.
+HEAD_BYTES: Final = 132
 
 _OURS: Final = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),

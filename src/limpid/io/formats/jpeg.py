@@ -202,5 +202,5 @@ def _density(resolution: tuple[float, float] | None) -> tuple[int, int, int]:
 
     per_centimetre = (resolution[0] / 2.54, resolution[1] / 2.54)
     unit, densities = (1, resolution) if loss(resolution) <= loss(per_centimetre) + 1e-9 else (2, per_centimetre)
-    x, y = (min(max(round(value), 1), 65_535) for value in densities)
+    x, y = (round(min(max(value, 1), 65_535)) for value in densities)
     return unit, x, y

@@ -23,6 +23,8 @@ _COLOUR_CHUNKS: Final = ("cICP", "mDCV", "cLLI", "gAMA", "cHRM", "sRGB")
 #: Colour type to colour channels and whether alpha is one more (PNG, table 11.1).
 _COLOUR_TYPES: Final = {0: (1, False), 2: (3, False), 3: (3, False), 4: (1, True), 6: (3, True)}
 _METRES_PER_INCH: Final = 0.0254
+#: PNG, section 7.1.
+_MAX_INTEGER: Final = 2**31 - 1
 #: Texts, profile, EXIF and XMP together are small; more than this, once inflated, is an attack on memory.
 _MAX_METADATA_BYTES: Final = 1 << 26
 _METADATA_CHUNKS: Final = ("eXIf", "iCCP", "pHYs", "tEXt", "zTXt", "iTXt", *_COLOUR_CHUNKS)
@@ -139,7 +141,7 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     if metadata.icc is not None:
         yield b"iCCP", b"ICC profile\x00\x00" + zlib.compress(metadata.icc)
     if metadata.resolution is not None:
-        x, y = (round(value / _METRES_PER_INCH) for value in metadata.resolution)
+        x, y = (round(min(max(value / _METRES_PER_INCH, 1), _MAX_INTEGER)) for value in metadata.resolution)
         yield b"pHYs", struct.pack(">IIB", x, y, 1)
     if metadata.exif is not None:
         yield b"eXIf", metadata.exif

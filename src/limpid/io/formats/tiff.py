@@ -113,7 +113,8 @@ def _converted(pixels: Array, page: TiffPage) -> Array:
     elif pixels.dtype.kind == "f":
         pixels = pixels.astype(np.float32, copy=False)
     elif bits < 8:
-        pixels = (pixels * np.uint8(255 // (2**bits - 1))).astype(np.uint8)
+        # White is 255 for 3, 5, 6 and 7 bits too, which do not divide it.
+        pixels = np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)[pixels]
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if page.photometric == WHITE_IS_ZERO and pixels.dtype.kind == "u":
         top = 255 if bits <= 8 else 2**bits - 1
