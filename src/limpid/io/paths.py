@@ -5,14 +5,34 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import PurePath
 
-from limpid.io.formats import FORMATS, SUFFIXES
+from limpid.core.errors import OptionError
+from limpid.io.formats import FORMAT_NAMES, FORMATS, SUFFIXES
 
-__all__ = ["is_image_path", "output_suffix_for"]
+__all__ = ["format_named", "is_image_path", "output_suffix_for"]
 
 
 def is_image_path(path: str | PathLike[str]) -> bool:
     """Return whether a file name has the suffix of a format limpid reads and writes; the file is not opened."""
     return PurePath(path).suffix.lower() in SUFFIXES
+
+
+def format_named(name: str) -> str:
+    """Return the format that a name or a suffix stands for, in any case and with or without a dot.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+
+    Examples
+    --------
+    >>> format_named("JPG"), format_named(".tif"), format_named("png")
+    ('jpeg', 'tiff', 'png')
+    """
+    found = FORMAT_NAMES.get(name.lower().removeprefix("."))
+    if found is None:
+        raise OptionError(f"format {name!r} is not known; choose one of {', '.join(FORMATS)}.")
+    return found
 
 
 def output_suffix_for(path: str | PathLike[str], *, format: str | None = None) -> str:  # noqa: A002 (public word)
@@ -23,7 +43,7 @@ def output_suffix_for(path: str | PathLike[str], *, format: str | None = None) -
     path : str or path
         The input's name; its own suffix is kept, spelling included, where it fits the format.
     format : str, optional
-        A name in the table of formats; default: the input's own. An input of no known format gives ``.png``.
+        As :func:`format_named` takes it; default: the input's own. An input of no known format gives ``.png``.
 
     Examples
     --------
@@ -32,6 +52,7 @@ def output_suffix_for(path: str | PathLike[str], *, format: str | None = None) -
     """
     own = PurePath(path).suffix
     known = SUFFIXES.get(own.lower())
-    if format is None or format == known:
+    if format is None:
         return own if known else ".png"
-    return FORMATS[format].suffixes[0]
+    asked = format_named(format)
+    return own if asked == known else FORMATS[asked].suffixes[0]

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from limpid.core.errors import LimpidError, ReadError, TooLargeError
+from limpid.core.errors import LimpidError, MissingExtraError, ReadError, TooLargeError
 
 __all__ = ["Source", "opened"]
 
@@ -27,12 +27,16 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, str | None]]:
         If the file can't be opened, or whatever a decoder raised.
     TooLargeError
         If memory runs out.
+    MissingExtraError
+        As it was raised: it is about the installation, not about the file.
     """
     name = None if isinstance(source, bytes) else os.fspath(source)
     label = name or "image bytes"
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             yield file, name
+    except MissingExtraError:
+        raise
     except LimpidError as error:
         raise type(error)(f"{label}: {error}", source=name) from error
     except MemoryError as error:

@@ -9,12 +9,13 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
 
-from limpid.core.errors import LimpidError, OptionError, WriteError
+from limpid.core.errors import LimpidError, MissingExtraError, OptionError, WriteError
 from limpid.core.image import Array, Image, Metadata
 from limpid.io import exif, xmp
 from limpid.io.atomic import replacing
 from limpid.io.formats import FORMATS, SUFFIXES, codec_for
 from limpid.io.formats.base import Format
+from limpid.io.paths import format_named
 
 __all__ = ["write_image"]
 
@@ -53,7 +54,8 @@ def write_image(
     path : str or path
         The output. Its folder must exist; an existing file is replaced and its permissions are kept.
     format : str, optional
-        ``png``, ``jpeg``, ``tiff``, ``webp`` or ``avif``. Default: by the suffix of `path`.
+        ``png``, ``jpeg``, ``tiff``, ``webp`` or ``avif``, or a suffix of one (``jpg``). Default: by the suffix of
+        `path`.
     quality : int, optional
         0 to 100, higher keeps more; for lossy formats only. Default: 95 for JPEG and WebP, 90 for AVIF.
     strip_metadata : bool
@@ -98,6 +100,8 @@ def write_image(
         codec = codec_for(target.name)
         with replacing(Path(path)) as file:
             codec.write(prepared, file, quality=quality)
+    except MissingExtraError:
+        raise  # about the installation, not about the file
     except LimpidError as error:
         raise type(error)(f"{name}: {error}", source=name) from error
 
@@ -105,9 +109,7 @@ def write_image(
 def _format(name: str, format_: str | None) -> Format:
     """Return the format asked for, by name or by suffix."""
     if format_ is not None:
-        if format_ not in FORMATS:
-            raise OptionError(f"format {format_!r} is not known; choose one of {', '.join(FORMATS)}.")
-        return FORMATS[format_]
+        return FORMATS[format_named(format_)]
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
         got = f"suffix {suffix!r}" if suffix else "a name without a suffix"

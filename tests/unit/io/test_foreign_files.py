@@ -17,7 +17,17 @@ from PIL import ExifTags, ImageCms, TiffImagePlugin
 from PIL import Image as PillowImage
 
 from limpid.core.image import Image, Metadata
-from limpid.io import DEFAULT_MAX_PIXELS, SUFFIXES, is_image_path, output_suffix_for, probe, read_image, write_image
+from limpid.io import (
+    DEFAULT_MAX_PIXELS,
+    FORMAT_NAMES,
+    SUFFIXES,
+    format_named,
+    is_image_path,
+    output_suffix_for,
+    probe,
+    read_image,
+    write_image,
+)
 from limpid.io.exif import orientation
 from limpid.io.formats import FORMATS
 
@@ -309,4 +319,13 @@ def test_names_are_judged_by_suffix_in_any_case() -> None:
     assert output_suffix_for("a.txt") == ".png"
     assert output_suffix_for("a.JPEG", format="jpeg") == ".JPEG"
     assert output_suffix_for("a.jpeg", format="webp") == ".webp"
+    assert output_suffix_for("a.jpeg", format="JPG") == ".jpeg"
+    assert output_suffix_for("a.png", format="tif") == ".tif"
     assert DEFAULT_MAX_PIXELS == 500_000_000
+
+
+@pytest.mark.parametrize(("spelled", "name"), [*FORMAT_NAMES.items(), ("JPG", "jpeg"), (".TIF", "tiff")])
+def test_a_format_may_be_called_by_its_suffix(tmp_path: Path, spelled: str, name: str) -> None:
+    assert format_named(spelled) == name
+    write_image(Image.from_array(COLOUR), tmp_path / "image", format=spelled)
+    assert probe(tmp_path / "image").format == name

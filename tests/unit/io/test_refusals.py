@@ -18,10 +18,18 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 
-from limpid.core.errors import ImageError, InputError, OptionError, ReadError, TooLargeError, WriteError
+from limpid.core.errors import (
+    ImageError,
+    InputError,
+    MissingExtraError,
+    OptionError,
+    ReadError,
+    TooLargeError,
+    WriteError,
+)
 from limpid.core.image import Image, Metadata
 from limpid.io import probe, read_image, write_image
-from limpid.io.formats import FORMATS
+from limpid.io.formats import FORMATS, codec_for
 from limpid.io.ifd import Directory, Entry, write_directory
 
 NOISE = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
@@ -314,6 +322,22 @@ def test_an_empty_value_range_is_refused_and_the_file_named_once(tmp_path: Path)
     with pytest.raises(ImageError, match="low < high") as caught:
         read_image(tmp_path / "a.png", value_range=(1, 1))
     assert str(caught.value).count("a.png") == 1
+
+
+def test_a_missing_extra_is_reported_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = MissingExtraError("codec", extra="all", purpose="reading")
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise missing
+
+    image = Image.from_array(NOISE)
+    write_image(image, tmp_path / "a.png")
+    monkeypatch.setattr(codec_for("png"), "read", refuse)
+    monkeypatch.setattr(codec_for("png"), "write", refuse)
+    for call in (lambda: read_image(tmp_path / "a.png"), lambda: write_image(image, tmp_path / "b.png")):
+        with pytest.raises(MissingExtraError) as caught:
+            call()
+        assert caught.value is missing
 
 
 @pytest.mark.parametrize("name", FORMATS)

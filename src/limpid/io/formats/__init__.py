@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from limpid.io.formats.base import Codec, Format
 
-__all__ = ["FORMATS", "SUFFIXES", "codec_for"]
+__all__ = ["FORMATS", "FORMAT_NAMES", "SUFFIXES", "codec_for"]
 
 #: Every format limpid reads and writes, by name; each has a module of that name in this folder.
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -43,6 +43,11 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 #: File-name suffix (lower case, with the dot) to format name.
 SUFFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {suffix: entry.name for entry in FORMATS.values() for suffix in entry.suffixes}
+)
+
+#: What a format may be called in an argument (lower case) to format name: its name, and its suffixes without the dot.
+FORMAT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {name: name for name in FORMATS} | {suffix[1:]: name for suffix, name in SUFFIXES.items()}
 )
 
 
