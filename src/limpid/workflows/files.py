@@ -18,6 +18,7 @@ from limpid.core.image import Image
 from limpid.io import is_image_path, probe, read_image, write_image
 from limpid.jobs import Manifest
 from limpid.workflows.denoise import Denoised, run_denoise
+from limpid.workflows.fits import check_output_holds
 from limpid.workflows.models import load_model
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import Job, Plan, plan_outputs
@@ -40,8 +41,10 @@ class FileResult:
 
     Attributes
     ----------
-    input, output : str
-        Paths; no output where the input could not be planned for.
+    input : str
+        Path as it was found.
+    output : str or None
+        Path; None for an input that no work was begun for.
     status : str
         ``skipped`` was done by an earlier run; ``planned`` is all that a dry run says.
     error : str or None
@@ -130,7 +133,13 @@ def denoise_files(
     if options.resume and plan.manifest is None:
         without = "one named file has" if plan.single else "inputs in place that only the root folder holds have"
         raise OptionError(f"resume needs an output folder: {without} no manifest.")
-    denoiser = load_model(options.model, runtime=options.runtime, threads=options.threads)
+    denoiser = load_model(options.model, runtime=options.runtime, device=options.device, threads=options.threads)
+    if options.memory is not None and denoiser.capabilities.halo_px is None:
+        _log.warning(
+            "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",
+            denoiser.name,
+            denoiser.capabilities.bytes_per_pixel,
+        )
     if watcher is not None:
         watcher.planned(len(plan.jobs))
     results = []
@@ -152,7 +161,7 @@ def _run(plan: Plan, denoiser: Denoiser, options: DenoiseOptions) -> Iterator[Fi
     with ExitStack() as stack:
         manifest = None
         if plan.manifest is not None:
-            header = {"model": dict(denoiser.identity), "options": options.deciding()}
+            header = {"model": dict(denoiser.identity), "options": options.deciding(denoiser)}
             manifest = stack.enter_context(
                 (Manifest.resume if options.resume else Manifest.create)(plan.manifest, header)
             )
@@ -215,6 +224,8 @@ def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> File
 
 
 def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> Denoised:
+    info = probe(job.input)
+    check_output_holds(info, job.output)
     image = read_image(job.input, value_range=options.value_range, max_pixels=options.max_pixels)
     done = run_denoise(
         image,
@@ -226,7 +237,7 @@ def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -
     )
     del image  # its memory serves the encoder
     # The suffix decides; a file without one that is replaced by its output keeps its format.
-    kept = None if is_image_path(job.output) else probe(job.input).format
+    kept = None if is_image_path(job.output) else info.format
     job.output.parent.mkdir(parents=True, exist_ok=True)
     write_image(done.image, job.output, format=kept, quality=options.quality, strip_metadata=options.strip_metadata)
     return done

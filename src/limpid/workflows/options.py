@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.plan import format_named
+
+if TYPE_CHECKING:
+    from limpid.inference.runtimes import Runtime
 
 __all__ = ["DenoiseOptions"]
 
@@ -19,7 +23,7 @@ class DenoiseOptions:
 
     Attributes
     ----------
-    model, runtime, threads
+    model, runtime, device, threads
         As in :func:`limpid.load_model`.
     sigma : float or None
         Standard deviation of the noise in each file's own units, ``>= 0``; None measures it in each file.
@@ -46,6 +50,7 @@ class DenoiseOptions:
     strength: float = 1.0
     chroma_strength: float | None = None
     runtime: str = "auto"
+    device: str = "auto"
     threads: int | None = None
     memory: int | None = None
     value_range: tuple[float, float] | None = None
@@ -78,8 +83,21 @@ class DenoiseOptions:
         if self.format is not None:
             object.__setattr__(self, "format", format_named(self.format))
 
-    def deciding(self) -> dict[str, Any]:
-        """Return the options that decide the outputs; memory and threads change their last bits at most."""
-        names = ("sigma", "strength", "chroma_strength", "runtime", "value_range", "format", "quality")
+    def deciding(self, denoiser: Denoiser) -> dict[str, Any]:
+        """Return the options that decide the outputs of a denoiser; memory and threads change last bits at most.
+
+        Runtime and device are those in use, whether named or chosen; a method that is no network has none.
+        """
+        names = ("sigma", "strength", "chroma_strength", "value_range", "format", "quality")
         named = {name: getattr(self, name) for name in (*names, "strip_metadata", "in_place")}
-        return named | {"sigma": "auto" if self.sigma is None else self.sigma}
+        runtime: Runtime | None = getattr(denoiser, "runtime", None)
+        return named | {
+            "sigma": "auto" if self.sigma is None else self.sigma,
+            "runtime": None if runtime is None else runtime.name,
+            "device": None if runtime is None else _device(runtime),
+        }
+
+
+def _device(runtime: Runtime) -> str:
+    """Return the kind of device; its full name holds the runtime's version, which may change before a resume."""
+    return "cpu" if runtime.name == "openvino" or runtime.device.startswith("cpu,") else "cuda"

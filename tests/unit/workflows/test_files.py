@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -301,3 +302,81 @@ def test_a_format_goes_by_its_suffixes_too(name: str) -> None:
 def test_an_option_out_of_range_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=f"{next(iter(wrong))} must be"):
         DenoiseOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "alpha", "output", "lost"),
+    [
+        ((8, 8), np.uint16, False, "jpeg", "uint16 pixels"),
+        ((8, 8, 3), np.uint8, True, "jpeg", "the alpha channel"),
+        ((8, 8), np.uint16, False, "webp", "uint16 pixels"),
+        ((2, 8, 8), np.uint8, False, "png", "a stack"),
+    ],
+)
+def test_what_the_output_cannot_hold_is_refused_before_the_denoiser_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, ...],
+    dtype: type,
+    alpha: bool,
+    output: str,
+    lost: str,
+) -> None:
+    monkeypatch.setattr("limpid.workflows.files.run_denoise", lambda *_, **__: pytest.fail("the denoiser ran"))
+    image = Image(
+        np.full(shape, 9, dtype),
+        "ZYX" if shape[0] == 2 else "YXC"[: len(shape)],
+        (0, np.iinfo(dtype).max),
+        alpha=np.full(shape[:2], 8, dtype) if alpha else None,
+    )
+    write_image(image, tmp_path / "a.tif")
+
+    summary = denoise_files(
+        [tmp_path / "a.tif"], tmp_path / "out", options=DenoiseOptions(model="median", format=output)
+    )
+
+    assert f"can't hold {lost}" in (summary.results[0].error or "")
+    assert "TIFF" in (summary.results[0].error or "")
+
+
+@pytest.mark.parametrize(("model", "said"), [("tv", True), ("wavelet", True), ("median", False)])
+def test_a_budget_that_a_denoiser_without_tiles_cannot_keep_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, model: str, said: bool
+) -> None:
+    options = DenoiseOptions(model=model, memory=10**9, dry_run=True)
+
+    denoise_files([picture(tmp_path / "a.png")], tmp_path / "out", options=options)
+
+    assert (f"{model} needs whole planes" in caplog.text) == said
+
+
+class Chosen:
+    """A network's runtime and device, as far as they are recorded."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self.runtime = self
+        self.name, self.device = name, device
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "recorded"),
+    [
+        (Chosen("openvino", "Some CPU, openvino 2026.1"), ("openvino", "cpu")),
+        (Chosen("torch", "cpu, torch 2.9"), ("torch", "cpu")),
+        (Chosen("torch", "Some GPU, torch 2.9"), ("torch", "cuda")),
+        (object(), (None, None)),
+    ],
+)
+def test_runtime_and_device_are_recorded_as_chosen(denoiser: Any, recorded: tuple[str | None, str | None]) -> None:
+    options = DenoiseOptions().deciding(denoiser)
+
+    assert (options["runtime"], options["device"]) == recorded
+
+
+def test_a_run_is_resumed_under_either_name_of_its_runtime(tmp_path: Path) -> None:
+    file = picture(tmp_path / "a.png")
+    denoise_files([file], tmp_path / "out", options=DenoiseOptions(model="fast"))
+
+    named = DenoiseOptions(model="fast", runtime="openvino", device="cpu", resume=True)
+
+    assert denoise_files([file], tmp_path / "out", options=named).count("skipped") == 1
