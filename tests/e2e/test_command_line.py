@@ -77,6 +77,8 @@ def test_one_input_may_go_to_a_named_file_without_a_manifest(limpid, picture, tm
         (["a.png", "-o", "out", "--value-range", "1", "0"], "low < high"),
         (["a.png", "-o", "out", "-m", "fest"], "did you mean 'fast'"),
         (["a.png", "-o", "out", "--runtime", "gpu"], "openvino"),
+        (["a.png", "-o", "out", "--device", "gpu"], "auto, cpu, cuda"),
+        (["a.png", "-o", "out", "--runtime", "openvino", "--device", "cuda"], "no device cuda"),
         (["a.png", "-o", "c.png", "--resume"], "output folder"),
         ([], "INPUT"),
         (["a.png", "-o", "out", "--no-such"], "--no-such"),

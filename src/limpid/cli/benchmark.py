@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
 
-__all__ = ["benchmark"]
+if TYPE_CHECKING:
+    from limpid.cli.render import Bar
+    from limpid.evaluation.benchmark import ImageScore
+
+__all__ = ["benchmark", "counting"]
 
 
 def benchmark(
@@ -53,6 +58,7 @@ def benchmark(
     value_range: ValueRange = None,
     threads: Threads = None,
     runtime: Runtime = "auto",
+    device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -68,24 +74,40 @@ def benchmark(
         from limpid.cli import render, tables
         from limpid.workflows.benchmark import benchmark as run_benchmark
 
+        sigmas, denoisers = tuple(sigma or (15, 25, 50)), tuple(denoiser or ("auto",))
         with render.progress(quiet=quiet) as bar:
             table = run_benchmark(
                 data,
-                sigma=sigma or (15, 25, 50),
-                denoisers=denoiser or ("auto",),
+                sigma=sigmas,
+                denoisers=denoisers,
                 pairs=pairs,
                 blind=blind,
                 seed=seed,
                 gray=gray,
                 value_range=value_range,
                 runtime=runtime,
+                device=device,
                 threads=threads,
-                on_image=lambda _: bar.advance(),
+                on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigmas)),
             )
         if json:
             render.print_json(table.to_dict())
         else:
             render.print_table(*tables.benchmark_table(table))
             render.print_line("")
-            for line in tables.protocol_lines(table.protocol):
-                render.print_line(line)
+            render.print_paragraph(tables.protocol_text(table.protocol))
+
+
+def counting(bar: Bar, *, denoisers: int, sigmas: int) -> Callable[[ImageScore], None]:
+    """Return what advances a bar by an image, and lengthens it as each data set tells how many it has."""
+    done = total = 0
+
+    def count(score: ImageScore) -> None:
+        nonlocal done, total
+        if done == total:  # data sets are measured one after the other: this is the first image of another
+            total += score.images * denoisers * (1 if score.sigma is None else sigmas)
+            bar.planned(total)
+        done += 1
+        bar.advance()
+
+    return count

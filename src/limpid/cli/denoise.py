@@ -8,6 +8,7 @@ import typer
 
 from limpid.cli.errors import FAILED, reported
 from limpid.cli.options import (
+    Device,
     Inputs,
     Json,
     MaxPixels,
@@ -81,7 +82,8 @@ def denoise(
     memory: Memory = None,
     threads: Threads = None,
     runtime: Runtime = "auto",
-    max_pixels: MaxPixels = 500_000_000,
+    device: Device = "auto",
+    max_pixels: MaxPixels = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -98,6 +100,7 @@ def denoise(
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render
+        from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.files import denoise_files
         from limpid.workflows.options import DenoiseOptions
 
@@ -107,10 +110,11 @@ def denoise(
             strength=strength,
             chroma_strength=chroma_strength,
             runtime=runtime,
+            device=device,
             threads=threads,
             memory=memory,
             value_range=value_range,
-            max_pixels=max_pixels,
+            max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
             format=format,
             quality=quality,
             strip_metadata=strip_metadata,

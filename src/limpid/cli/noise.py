@@ -13,7 +13,7 @@ __all__ = ["noise"]
 def noise(
     inputs: Inputs,
     value_range: ValueRange = None,
-    max_pixels: MaxPixels = 500_000_000,
+    max_pixels: MaxPixels = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -27,10 +27,12 @@ def noise(
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render
+        from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.noise_files import measure_files
 
         with render.progress(quiet=quiet) as bar:
-            rows = measure_files(inputs, value_range=value_range, max_pixels=max_pixels, watcher=bar)
+            limit = max_pixels or DEFAULT_MAX_PIXELS
+            rows = measure_files(inputs, value_range=value_range, max_pixels=limit, watcher=bar)
         if json:
             render.print_json({"results": [row.to_dict() for row in rows]})
         else:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 __all__ = [
+    "Device",
     "Inputs",
     "Json",
     "MaxPixels",
@@ -72,6 +73,7 @@ Memory = Annotated[
     ),
 ]
 Runtime = Annotated[str, typer.Option(metavar="NAME", help="What runs networks: auto, openvino or torch.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="What networks run on: auto, cpu or cuda.")]
 ValueRange = Annotated[
     tuple[float, float] | None,
     typer.Option(
@@ -79,5 +81,6 @@ ValueRange = Annotated[
     ),
 ]
 MaxPixels = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels.", show_default="500 million")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels.", show_default="500 million"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from limpid.cli.errors import one_line
 
-__all__ = ["Bar", "plain", "print_json", "print_line", "print_table", "progress"]
+__all__ = ["Bar", "plain", "print_json", "print_line", "print_paragraph", "print_table", "progress"]
 
 
 class _Row(Protocol):
@@ -71,6 +72,13 @@ def progress(*, quiet: bool = False) -> Iterator[Bar]:
 def print_line(text: str) -> None:
     """Print one line on standard output, whatever it holds."""
     Console(highlight=False).print(Text(one_line(text)), soft_wrap=True)
+
+
+def print_paragraph(text: str) -> None:
+    """Print what is said beside a result on standard output: wrapped, and dim where that can be shown."""
+    console = Console(highlight=False)
+    for line in textwrap.wrap(one_line(text), console.width):
+        console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def print_table(columns: Mapping[str, str], rows: Iterable[Sequence[str]]) -> None:

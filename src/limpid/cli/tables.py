@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from limpid.workflows.benchmark import BenchmarkTable
@@ -18,7 +18,7 @@ __all__ = [
     "demo_document",
     "demo_table",
     "models_table",
-    "protocol_lines",
+    "protocol_text",
     "size",
 ]
 
@@ -53,18 +53,23 @@ def benchmark_table(table: BenchmarkTable) -> Table:
     )
 
 
-def protocol_lines(protocol: Mapping[str, Any]) -> Iterator[str]:
-    """Return the protocol, one statement to a line."""
-    for name, value in protocol.items():
-        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
-        yield f"{name}: {text}"
+#: What of the protocol differs between calls, machines and other people's tables first.
+_STATED: Final = ("noise", "seed", "channels", "cpu", "versions")
+
+
+def protocol_text(protocol: Mapping[str, Any]) -> str:
+    """Return what scores and speeds can't be compared without, in a few lines."""
+    values = (protocol[name] for name in _STATED)
+    texts = [
+        ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else value for value in values
+    ]
+    return f"{'; '.join(texts)}; {protocol['threads']} threads. All of it: --json"
 
 
 def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the installed networks."""
+    """Return the installed networks in 80 columns; the JSON document has the rest of their cards."""
     columns = {
         "name": "left",
-        "architecture": "left",
         "channels": "right",
         "parameters": "right",
         "kMAC/pixel": "right",
@@ -75,7 +80,6 @@ def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return columns, (
         (
             row["name"],
-            row["architecture"],
             str(row["channels"]),
             f"{row['parameters']:,}",
             f"{row['kmac_per_pixel']:.1f}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import math
 
@@ -9,14 +11,24 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from limpid.cli.benchmark import counting
+from limpid.cli.denoise import denoise
 from limpid.cli.errors import one_line, reported
+from limpid.cli.main import app
+from limpid.cli.noise import noise
 from limpid.cli.options import sigma_value, size_value
-from limpid.cli.render import plain, print_table
+from limpid.cli.render import plain, print_paragraph, print_table
 from limpid.cli.summary import duration, summary_line
-from limpid.cli.tables import size
+from limpid.cli.tables import models_table, protocol_text, size
 from limpid.core.errors import LimpidError, ModelError, OptionError, ReadError
+from limpid.evaluation.benchmark import ImageScore
+from limpid.evaluation.protocol import protocol
+from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.files import FileResult, FilesSummary
+
+VERBS = {"denoise": denoise, "noise": noise}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +102,82 @@ def test_a_table_is_aligned_and_never_cuts(capsys: pytest.CaptureFixture[str]) -
     assert head == "name" + " " * 98 + "value"
     assert first == "x" * 100 + "      1"
     assert second == "日本" + " " * 96 + "     22"
+
+
+def test_the_networks_fit_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "name": "best-color",
+        "channels": 3,
+        "parameters": 12_809_728,
+        "kmac_per_pixel": 1098.8,
+        "bytes": 25_600_000,
+        "precision": "bf16",
+        "licence": "Apache-2.0",
+    }
+
+    print_table(*models_table([row]))
+
+    head, line = capsys.readouterr().out.splitlines()
+    assert max(len(head), len(line)) <= 80
+    assert "12,809,728" in line
+
+
+def test_the_protocol_below_a_table_is_a_few_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    versions = {"python": "3.11.7", "limpid": "0.1.0", "numpy": "2.4.6", "openvino": "2026.4.1", "scipy": "1.17.1"}
+    stated = protocol(seed=7, gray=True, threads=3) | {"versions": versions, "cpu": "Some Processor 8481C @ 2.70GHz"}
+
+    print_paragraph(protocol_text(stated))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 4
+    assert max(map(len, lines)) <= 80
+    said = " ".join(lines)
+    assert all(word in said for word in ("white Gaussian", "[7, image index", "luma", "3 threads", "limpid", "--json"))
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=4))
+def test_the_bar_of_a_benchmark_is_never_longer_than_it_will_be_and_full_in_the_end(
+    denoisers: int, sigmas: int, datasets: list[tuple[int, bool]]
+) -> None:
+    bar = Recorder()
+    told = counting(bar, denoisers=denoisers, sigmas=sigmas)  # type: ignore[arg-type]
+    whole = 0
+    for images, real in datasets:
+        levels = [None] if real else [float(k) for k in range(sigmas)]
+        for _, sigma, index in itertools.product(range(denoisers), levels, range(images)):
+            score = ImageScore(
+                data="d", denoiser="x", sigma=sigma, index=index, images=images, psnr=1, ssim=1, seconds=1
+            )
+            told(score)
+            assert bar.done <= bar.total == whole + denoisers * len(levels) * images
+        whole += denoisers * len(levels) * images
+
+    assert bar.done == bar.total == whole
+
+
+class Recorder:
+    """What a bar was told."""
+
+    done = total = 0
+
+    def planned(self, count: int) -> None:
+        self.total = count
+
+    def advance(self) -> None:
+        self.done += 1
+
+
+@pytest.mark.parametrize("verb", ["denoise", "noise"])
+def test_the_limit_of_pixels_that_help_names_is_the_one_that_holds(verb: str) -> None:
+    assert inspect.signature(VERBS[verb]).parameters["max_pixels"].default is None
+
+    shown = " ".join(CliRunner().invoke(app, [verb, "--help"]).stdout.split())
+
+    assert f"default: ({DEFAULT_MAX_PIXELS // 10**6} million)" in shown
 
 
 @pytest.mark.parametrize(
