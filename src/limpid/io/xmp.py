@@ -30,7 +30,7 @@ _TAIL: Final = b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 _RDF_END: Final = re.compile(rb"</([A-Za-z_][\w.-]*:)?RDF\s*>")
 #: An element without content; attribute values may hold ">".
 _RDF_EMPTY: Final = re.compile(
-    rb"<(?P<rdf>(?:[A-Za-z_][\w.-]*:)?)RDF(?P<attributes>(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)\s*/>"
+    rb"<(?P<rdf>(?:[A-Za-z_][\w.-]*:)?)RDF(?P<attributes>(?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>"
 )
 #: First bytes of a packet in UTF-16 or UTF-32, with a byte-order mark or by its "<" (XML 1.0, appendix F.1).
 _WIDE: Final = (
@@ -43,7 +43,7 @@ _WIDE: Final = (
     (b"<\x00", "utf-16-le"),
     (b"\x00<", "utf-16-be"),
 )
-_ENCODING: Final = re.compile(r"(<\?xml[^>]*?\sencoding\s*=\s*[\"'])[\w.-]+")
+_ENCODING: Final = re.compile(r"\A(\ufeff?<\?xml[^>]*?\sencoding\s*=\s*[\"'])[\w.-]+")
 _PREFIX: Final = re.compile(rb"xmlns:([A-Za-z_][\w.-]*)\s*=\s*[\"']" + re.escape(NAMESPACE.encode()) + rb"[\"']")
 
 #: What is left of an element that :func:`embed` wrote, once its properties are out.

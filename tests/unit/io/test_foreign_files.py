@@ -248,8 +248,14 @@ def test_an_exif_block_with_jpegs_prefix_keeps_its_orientation(tmp_path: Path, s
     """Pillow moves the orientation into AVIF's own rotation and gives it back with the prefix on."""
     block = PillowImage.Exif()
     block[ExifTags.Base.Orientation] = 6
-    exif = block if source == "AVIF" else b"Exif\x00\x00" + block.tobytes().removeprefix(b"Exif\x00\x00")
-    found = read_image(by_pillow(PillowImage.fromarray(COLOUR), source, exif=exif))
+    if source == "AVIF":
+        encoded = by_pillow(PillowImage.fromarray(COLOUR), source, exif=block)
+    else:
+        exif = b"Exif\x00\x00" + block.tobytes().removeprefix(b"Exif\x00\x00")
+        write_image(Image(COLOUR, "YXC", (0, 255), metadata=Metadata(exif=exif)), tmp_path / "old.webp")
+        encoded = (tmp_path / "old.webp").read_bytes()
+        assert exif in encoded
+    found = read_image(encoded)
     assert (found.metadata.exif or b"")[:2] in (b"II", b"MM")
     for strip in (False, True):
         write_image(found, tmp_path / "image", format=name, strip_metadata=strip)

@@ -100,6 +100,12 @@ def test_a_packet_in_wide_characters_becomes_utf_8(encoding: str, mark: str) -> 
     assert rest == text.format("UTF-8").removeprefix("\ufeff").encode()
 
 
+def test_a_crafted_packet_is_searched_in_linear_time() -> None:
+    """With a value that may run to the end of the packet this takes hours."""
+    with pytest.raises(NoPlaceError):
+        embed(b'<RDF a="' + b"<RDF a='" * 1_000_000, (STEP,))
+
+
 def test_wide_characters_are_not_touched_without_need() -> None:
     wide = PACKET.decode().encode("utf-16")
     assert embed(wide, ()) == wide
