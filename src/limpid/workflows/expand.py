@@ -85,7 +85,7 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
     """
     folders = []
     for given in inputs:
-        path = Path(given).expanduser().absolute()
+        path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 (a parent by .. is no folder below)
         folders.append(path if _is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
     try:
         common = Path(os.path.commonpath(folders))

@@ -174,6 +174,7 @@ def test_the_manifest_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in
 
     assert folder(tmp_path / "in") == tmp_path / "in"
     assert folder(deep) == folder(tmp_path / "in" / "sub" / "*.png") == deep.parent
+    assert folder(tmp_path / "in", tmp_path / "in" / "..") == tmp_path
     assert folder(deep, other) == folder(deep, other.with_name("gone.png")) == tmp_path
 
 
