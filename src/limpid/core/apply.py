@@ -74,7 +74,7 @@ def denoise_image(
         raise OptionError(f"memory must be a positive number of bytes, got {memory}.")
     chroma = strength if chroma_strength is None or image.channels != 3 else chroma_strength
     planes = image.planes()
-    if strength == chroma == 0 or not (callable(level) or level.any()):
+    if strength == chroma == 0:
         return image.with_planes(planes, step=step)
     out = np.empty_like(planes)
     for plane, target in zip(planes, out, strict=True):
@@ -84,6 +84,9 @@ def denoise_image(
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
+        if not callable(told) and not told.any():
+            target[...] = plane  # exactly, without a way through the unit range
+            continue
         for tile in tiles:
             clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
             scaled.write(tile.kept(clean), target[tile.target])

@@ -61,7 +61,7 @@ class ReadError(InputError):
 
 
 class TooLargeError(InputError):
-    """A file announces more pixels than the limit."""
+    """A file announces more pixels, or more bytes of values, than the limit."""
 
 
 class WriteError(LimpidError):

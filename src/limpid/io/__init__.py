@@ -1,5 +1,6 @@
 """Bytes to :class:`~limpid.core.Image` and back, with metadata. Codecs are imported nowhere else."""
 
+from limpid.io.fits import check_fits
 from limpid.io.formats import FORMAT_NAMES, SUFFIXES
 from limpid.io.formats.base import ImageInfo
 from limpid.io.paths import format_named, is_image_path, output_suffix_for
@@ -12,6 +13,7 @@ __all__ = [
     "FORMAT_NAMES",
     "SUFFIXES",
     "ImageInfo",
+    "check_fits",
     "format_named",
     "is_image_path",
     "output_suffix_for",

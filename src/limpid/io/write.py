@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
@@ -13,8 +12,9 @@ from limpid.core.errors import LimpidError, MissingExtraError, OptionError, Writ
 from limpid.core.image import Array, Image, Metadata
 from limpid.io import exif, xmp
 from limpid.io.atomic import replacing
+from limpid.io.fits import check_fits
 from limpid.io.formats import FORMATS, SUFFIXES, codec_for
-from limpid.io.formats.base import Format
+from limpid.io.formats.base import Format, ImageInfo
 from limpid.io.paths import format_named
 
 __all__ = ["write_image"]
@@ -93,7 +93,8 @@ def write_image(
         target = _format(name, format)
         if quality is not None and not 0 <= quality <= 100:
             raise OptionError(f"quality must be from 0 to 100, got {quality}.")
-        _check_fits(image, target)
+        _check_alpha(image)
+        check_fits(_info(image, target), target.name)
         metadata = _stripped(image.metadata) if strip_metadata else image.metadata
         metadata = _with_xmp(_with_fitting_profile(metadata, image, target, name), image, target, name)
         prepared = dataclasses.replace(image, metadata=metadata)
@@ -117,27 +118,19 @@ def _format(name: str, format_: str | None) -> Format:
     return FORMATS[SUFFIXES[suffix]]
 
 
-def _check_fits(image: Image, target: Format) -> None:
-    """Refuse what the format would lose, and say which formats hold it."""
+def _info(image: Image, target: Format) -> ImageInfo:
+    """Return what the header of the file will announce."""
+    alpha = image.alpha is not None
+    return ImageInfo(target.name, image.values.shape, image.axes, str(image.values.dtype), alpha, image.value_range)
+
+
+def _check_alpha(image: Image) -> None:
+    """Refuse an alpha of another type, which would have to change or make the pixels change."""
     if image.alpha is not None and image.alpha.dtype != image.values.dtype:
         raise WriteError(
             f"alpha is {image.alpha.dtype}, pixels are {image.values.dtype}; a file has one type for both: convert "
             "alpha to the type and value range of the pixels."
         )
-    height, width = image.values.shape[image.axes.index("Y") :][:2]
-    planes = image.values.size // (height * width * image.channels)
-    needs: dict[str, Callable[[Format], bool]] = {
-        f"{image.values.dtype} pixels": lambda f: str(image.values.dtype) in f.dtypes,
-        f"a stack of {planes} planes (axes {image.axes})": lambda f: f.stacks or planes == 1,
-        f"{image.channels} channels": lambda f: f.many_channels or image.channels in (1, 3),
-        "the alpha channel": lambda f: f.alpha or image.alpha is None,
-        f"{width} x {height} pixels": lambda f: max(width, height) <= f.max_side,
-    }
-    lost = [what for what, fits in needs.items() if not fits(target)]
-    if not lost:
-        return
-    holding = [f.title for f in FORMATS.values() if all(fits(f) for fits in needs.values())]
-    raise WriteError(f"{target.title} can't hold {' and '.join(lost)}; write {' or '.join(holding)} instead.")
 
 
 def _stripped(metadata: Metadata) -> Metadata:

@@ -15,10 +15,9 @@ from typing import Any, Final, Literal
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError, OptionError, WriteError
 from limpid.core.image import Image
-from limpid.io import is_image_path, probe, read_image, write_image
+from limpid.io import SUFFIXES, check_fits, is_image_path, probe, read_image, write_image
 from limpid.jobs import Manifest
 from limpid.workflows.denoise import Denoised, run_denoise
-from limpid.workflows.fits import check_output_holds
 from limpid.workflows.models import load_model
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import Job, Plan, plan_outputs
@@ -225,7 +224,7 @@ def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> File
 
 def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> Denoised:
     info = probe(job.input)
-    check_output_holds(info, job.output)
+    check_fits(info, SUFFIXES.get(job.output.suffix.lower(), info.format))
     image = read_image(job.input, value_range=options.value_range, max_pixels=options.max_pixels)
     done = run_denoise(
         image,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
-from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.workflows.plan import format_named
+from limpid.io import DEFAULT_MAX_PIXELS, format_named
 
 if TYPE_CHECKING:
     from limpid.inference.runtimes import Runtime

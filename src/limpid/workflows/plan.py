@@ -8,16 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path, PurePath
-from typing import Final
 
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
 from limpid.workflows.expand import file_identity, find_images, folder_above
 
-__all__ = ["Job", "Plan", "format_named", "plan_outputs"]
-
-_FORMATS: Final = tuple(dict.fromkeys(SUFFIXES.values()))
+__all__ = ["Job", "Plan", "plan_outputs"]
 
 
 @dataclass(frozen=True)
@@ -71,22 +68,6 @@ class Plan:
                 f"nothing can be written in {self.root} ({error.strerror or error}); choose another output.",
                 source=str(self.root),
             ) from error
-
-
-def format_named(name: str) -> str:
-    """Return the format that a name or a suffix stands for: ``jpeg`` for ``JPG``.
-
-    Raises
-    ------
-    OptionError
-        If there is none.
-    """
-    lower = name.lower().removeprefix(".")
-    if lower in _FORMATS:
-        return lower
-    if f".{lower}" in SUFFIXES:
-        return SUFFIXES[f".{lower}"]
-    raise OptionError(f"format {name!r} is not known; choose one of {', '.join(_FORMATS)}.")
 
 
 def plan_outputs(
