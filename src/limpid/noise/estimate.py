@@ -51,6 +51,9 @@ _PLANES: Final = 16
 #: Share of the range next to a clipped end that is left out at most.
 _REACH_MOST: Final = 0.4
 
+#: Blocks transformed at a time.
+_ROWS: Final = 64
+
 _UNKNOWN: Final = (0.0, 0.0, math.inf)
 
 
@@ -249,10 +252,22 @@ def _energies(
     blocks = blocks.reshape(-1, _SIDE**2)
     mean = blocks.mean(axis=1)
     # Without the mean, single precision is enough however flat the block.
-    energy = np.square((blocks - mean[:, None]) @ _DCT.T)
+    energy = np.square(_transformed(blocks - mean[:, None]))
     smooth = energy[:, 1:_FINE_FROM].mean(axis=1)
     fine = energy[:, _FINE_FROM:].mean(axis=1)
     return mean, smooth, fine, whole.ravel()
+
+
+def _transformed(blocks: FloatArray) -> FloatArray:
+    """Return the DCT of each row, by products small enough for the matrix library to stay in this thread.
+
+    Its threads go on spinning for a while after a large product, and would take the processor from the network that
+    runs next: 50 ms of a 512 x 512 image's 70 on two cores.
+    """
+    out = np.empty_like(blocks)
+    for start in range(0, len(blocks), _ROWS):
+        np.matmul(blocks[start : start + _ROWS], _DCT.T, out=out[start : start + _ROWS])
+    return out
 
 
 def _dct_of_blocks() -> tuple[FloatArray, int]:
