@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["SOFTWARE", "__version__"]
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
 
 #: What provenance entries name.
 SOFTWARE: Final = f"limpid {__version__}"
