@@ -21,7 +21,7 @@ from limpid.workflows.expand import find_images
 from limpid.workflows.files import FileResult, _tile_bytes, denoise_files
 from limpid.workflows.noise_files import measure_files
 from limpid.workflows.options import DenoiseOptions
-from limpid.workflows.plan import Plan, _ignores_case, format_named, plan_outputs
+from limpid.workflows.plan import Plan, _ignores_case, plan_outputs
 
 
 def picture(path: Path, shape: tuple[int, ...] = (32, 32), seed: int = 0) -> Path:
@@ -293,7 +293,7 @@ def test_the_budget_of_tiles_leaves_room_for_image_and_output(memory: int, side:
 
 @pytest.mark.parametrize("name", ["jpg", "JPEG", ".jpeg"])
 def test_a_format_goes_by_its_suffixes_too(name: str) -> None:
-    assert format_named(name) == DenoiseOptions(format=name).format == "jpeg"
+    assert DenoiseOptions(format=name).format == "jpeg"
 
 
 @pytest.mark.parametrize(
