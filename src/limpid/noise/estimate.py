@@ -116,7 +116,8 @@ def estimate_noise(image: Image) -> NoiseEstimate:
     -------
     NoiseEstimate
         Images of one value have sigma 0. A plane narrower than 8 pixels, or without a usable block, can't be
-        measured: its sigma is 0 and its interval ``(0, inf)``.
+        measured: its sigma is 0 and its interval ``(0, inf)``. Where only some channels can be measured (the others
+        being clipped nearly everywhere), the others are taken to have as much noise, from nothing up to twice that.
 
     References
     ----------
@@ -126,7 +127,7 @@ def estimate_noise(image: Image) -> NoiseEstimate:
     planes = image.planes()
     if len(planes) > _PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]
-    found = [_measure(planes[..., c]) for c in range(planes.shape[-1])]
+    found = _with_guesses([_measure(planes[..., c]) for c in range(planes.shape[-1])])
     rms = [math.sqrt(sum(one[i] ** 2 for one in found) / len(found)) for i in range(3)]
     return NoiseEstimate(
         sigma=rms[0],
@@ -134,6 +135,15 @@ def estimate_noise(image: Image) -> NoiseEstimate:
         sigma_per_channel=tuple(sigma for sigma, _, _ in found),
         model=Gaussian(rms[0]),
     )
+
+
+def _with_guesses(found: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Give channels that can't be measured the noise of those that can, with an interval that says it is a guess."""
+    known = [one for one in found if one != _UNKNOWN]
+    if not known:
+        return found
+    sigma, _, most = (math.sqrt(sum(one[i] ** 2 for one in known) / len(known)) for i in range(3))
+    return [(sigma, 0.0, 2 * most) if one == _UNKNOWN else one for one in found]
 
 
 def _measure(planes: Array) -> tuple[float, float, float]:

@@ -143,3 +143,15 @@ def test_input_is_unchanged() -> None:
     before = picture.copy()
     _estimate(picture)
     np.testing.assert_array_equal(picture, before)
+
+
+def test_a_channel_that_can_not_be_measured_is_taken_to_be_like_the_others() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.5, 0.1, (64, 64, 3)).astype(np.float32)
+    values[..., 1] = np.nan
+
+    estimate = estimate_noise(Image(values, "YXC", (0.0, 1.0)))
+
+    assert estimate.sigma_per_channel[1] == pytest.approx(0.1, rel=0.1)
+    assert estimate.measured
+    assert estimate.sigma_interval[1] > 1.2 * estimate.sigma
