@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
 from limpid.core.image import Array, FloatArray, Image, Provenance
 from limpid.core.version import SOFTWARE
-from limpid.noise.estimate import estimate_noise
+from limpid.noise import impulses
+from limpid.noise.advice import IMPULSES_LEAST
+from limpid.noise.estimate import NoiseEstimate, estimate_noise
 from limpid.noise.levels import level_map
 from limpid.noise.models import NoiseModel
 from limpid.workflows.inputs import as_image
@@ -28,7 +31,7 @@ __all__ = ["Denoised", "denoise", "run_denoise"]
 
 _log = logging.getLogger(__name__)
 
-Sigma = float | Sequence[float] | NoiseModel | None
+Sigma = float | Sequence[float] | NoiseModel | Sequence[NoiseModel] | None
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,11 @@ def run_denoise(
     """Denoise and report; parameters as in :func:`denoise`."""
     started = time.perf_counter()
     blind = sigma is None
-    noise = estimate_noise(image).sigma_per_channel if sigma is None else sigma
-    level, told = _level(image, noise)
+    if sigma is None:
+        found = estimate_noise(image)
+        image = _without_impulses(image, found) if strength > 0 else image
+        sigma = found.models if found.signal_dependent else found.sigma_per_channel
+    level, told = _level(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
     if max(told) > most:
         _log.warning(
@@ -193,14 +199,21 @@ def run_denoise(
     return Denoised(clean, denoiser.name, told, blind, strength, time.perf_counter() - started)
 
 
-def _level(image: Image, noise: float | Sequence[float] | NoiseModel) -> tuple[Level, tuple[float, ...]]:
+def _without_impulses(image: Image, noise: NoiseEstimate) -> Image:
+    """Return the image with hot, dead and impulse pixels repaired, where there are more than chance would give."""
+    if noise.impulse_share < IMPULSES_LEAST:
+        return image
+    planes = image.planes()
+    return image.with_planes(impulses.repair(planes, impulses.find(planes, noise.sigma_at(planes))))
+
+
+def _level(
+    image: Image, noise: float | Sequence[float] | NoiseModel | Sequence[NoiseModel]
+) -> tuple[Level, tuple[float, ...]]:
     """Return the level as the denoiser wants it, and sigma per channel in the image's units for the report."""
-    low, span = np.float32(image.value_range[0]), np.float32(image.span)
-    if isinstance(noise, NoiseModel):
-        unit = noise.shifted(-float(low)).scaled(1 / float(span))
-        planes = image.planes()
-        signal = planes.mean(axis=(0, 1, 2), dtype=np.float64, where=np.isfinite(planes))
-        return lambda tile: level_map(tile, unit), tuple(float(s) for s in np.sqrt(noise.variance(signal)))
+    models = [noise] if isinstance(noise, NoiseModel) else noise
+    if isinstance(models, Sequence) and models and all(isinstance(one, NoiseModel) for one in models):
+        return _model_level(image, models)  # type: ignore[arg-type]  # all of them, as was just seen
     try:
         values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
     except (TypeError, ValueError):
@@ -212,5 +225,24 @@ def _level(image: Image, noise: float | Sequence[float] | NoiseModel) -> tuple[L
     if not (np.isfinite(values) & (values >= 0)).all():
         raise OptionError(f"sigma must be finite and >= 0, in the image's own units, got {noise!r}.")
     values = np.broadcast_to(values, (image.channels,))
-    level: FloatArray = (values / span).astype(np.float32)
+    level: FloatArray = (values / image.span).astype(np.float32)
     return level, tuple(float(v) for v in values)
+
+
+def _model_level(image: Image, models: Sequence[NoiseModel]) -> tuple[Level, tuple[float, ...]]:
+    """Return the level at each pixel, as a function of tiles, and sigma per channel: RMS over the image's pixels."""
+    if len(models) not in (1, image.channels):
+        raise OptionError(
+            f"sigma must be one noise model or one for each of the {image.channels} channels, got {models!r}."
+        )
+    each = list(models) * (image.channels // len(models))
+    unit = [one.shifted(-image.value_range[0]).scaled(1 / image.span) for one in each]
+    planes = image.planes()
+    signal = planes.mean(axis=(0, 1, 2), dtype=np.float64, where=np.isfinite(planes))
+    told = tuple(math.sqrt(float(one.variance(mean))) for one, mean in zip(each, signal, strict=True))
+
+    def level(tile: FloatArray) -> FloatArray:
+        maps = [level_map(tile[..., c : c + 1], one) for c, one in enumerate(unit)]
+        return np.concatenate(maps, axis=-1)
+
+    return level, told

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from limpid.core.image import Image
+from limpid.evaluation.plots import noise_plot
+from limpid.io.atomic import replacing
 from limpid.noise import estimate
 from limpid.noise.estimate import NoiseEstimate
 from limpid.workflows.inputs import as_image
 
-__all__ = ["estimate_noise"]
+__all__ = ["estimate_noise", "write_noise_plot"]
 
 
 def estimate_noise(
@@ -20,6 +23,7 @@ def estimate_noise(
     *,
     value_range: tuple[float, float] | None = None,
     axes: str | None = None,
+    offset: float = 0.0,
 ) -> NoiseEstimate:
     """Return the noise of an image, measured from that image alone.
 
@@ -31,11 +35,14 @@ def estimate_noise(
         Values of black and white: needed for floats, the dtype's range otherwise.
     axes : str, optional
         For arrays whose axes are not plain, such as ``ZYX``.
+    offset : float
+        Value of no light (black level), in the image's own units: needed for the read noise alone.
 
     Returns
     -------
     NoiseEstimate
-        ``sigma``, ``sigma_per_channel`` and ``sigma_interval`` in the image's own units.
+        ``sigma``, ``gain`` and ``read_noise`` with their intervals, in the image's own units; ``white``,
+        ``correlation``, ``impulse_share``, ``clipped_share``, ``jpeg_blocking``, and ``advice`` in words.
 
     Raises
     ------
@@ -49,4 +56,19 @@ def estimate_noise(
     >>> round(limpid.estimate_noise(noisy, value_range=(0, 255)).sigma)
     20
     """
-    return estimate.estimate_noise(as_image(image, value_range=value_range, axes=axes))
+    return estimate.estimate_noise(as_image(image, value_range=value_range, axes=axes), offset=offset)
+
+
+def write_noise_plot(image: Image, noise: NoiseEstimate, path: Path) -> None:
+    """Draw what was measured into a PNG file: variance against signal, autocorrelation, histogram.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    WriteError
+        If the file can't be written.
+    """
+    content = noise_plot(image, noise)
+    with replacing(path) as file:
+        file.write(content)

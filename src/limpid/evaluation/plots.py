@@ -1,0 +1,127 @@
+"""Plots, drawn by matplotlib to PNG without a screen."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from limpid.core.errors import MissingExtraError
+from limpid.core.image import Image
+from limpid.noise.estimate import NoiseEstimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["noise_plot"]
+
+_COLOURS: Final = {1: ["#333333"], 3: ["#c0392b", "#27864b", "#2a5db0"]}
+_BINS: Final = 256
+
+
+def noise_plot(image: Image, noise: NoiseEstimate) -> bytes:
+    """Return a PNG of what was measured: variance against signal, autocorrelation, histogram.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure = _figure()
+    line, correlation, histogram = figure.subplots(1, 3, width_ratios=[1.25, 0.8, 1.25])
+    colours = _COLOURS.get(len(noise.channels)) or [f"C{c % 10}" for c in range(len(noise.channels))]
+    _draw_line(line, noise, colours)
+    _draw_correlation(correlation, noise)
+    _draw_histogram(histogram, image, noise, colours)
+    low, high = noise.sigma_interval
+    found = f"sigma {noise.sigma:.4g} (95 %: {low:.4g} to {high:.4g})" if noise.measured else "not measurable"
+    figure.suptitle(f"Noise: {found}", fontsize=12, x=0.01, ha="left", fontweight="bold")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _figure() -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="plot", purpose="a plot") from error
+    return Figure(figsize=(13, 4.2), dpi=110, layout="constrained")
+
+
+def _plain(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def _draw_line(axes: Axes, noise: NoiseEstimate, colours: list[str]) -> None:
+    _plain(axes, "Variance against signal, with 95 % intervals and the fit")
+    for channel, colour in zip(noise.channels, colours, strict=True):
+        if len(channel.points):
+            signal, variance, error = channel.points.T
+            axes.errorbar(signal, variance, 1.96 * error, fmt="o", ms=4, lw=1, color=colour, alpha=0.7)
+            ends = np.array([signal.min(), signal.max()])
+            axes.plot(ends, channel.model.variance(ends), color=colour, lw=1.5)
+    if not axes.has_data():
+        _say(axes, "too few pixels to tell the variance\nat different signals")
+        return
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("signal (mean of a block)", fontsize=9)
+    axes.set_ylabel("variance of the noise", fontsize=9)
+    if noise.signal_dependent:
+        text = f"variance = {noise.gain:.4g} · signal {noise.floor:+.4g}"
+    else:
+        text = "no dependence on the signal seen"
+    axes.text(0.03, 0.96, text, transform=axes.transAxes, va="top", fontsize=9)
+
+
+def _draw_correlation(axes: Axes, noise: NoiseEstimate) -> None:
+    verdict = {True: "white", False: "correlated", None: "not measurable"}[noise.white]
+    _plain(axes, f"Autocorrelation: {verdict}")
+    found = [c.correlation for c in noise.channels if c.correlation is not None]
+    if not found:
+        _say(axes, "no smooth part to measure it on")
+        return
+    x, y, diagonal = (float(np.mean([getattr(c, name) for c in found])) for name in ("x", "y", "diagonal"))
+    grid = np.array([[diagonal, y, diagonal], [x, 1.0, x], [diagonal, y, diagonal]])
+    axes.imshow(grid, cmap="RdBu_r", vmin=-1, vmax=1)
+    for (row, column), value in np.ndenumerate(grid):
+        ink = "white" if abs(value) > 0.6 else "black"
+        axes.text(column, row, f"{value:+.2f}", ha="center", va="center", fontsize=9, color=ink)
+    axes.set_xticks(range(3), ["-1", "0", "+1"])
+    axes.set_yticks(range(3), ["-1", "0", "+1"])
+    axes.set_xlabel("lag in pixels", fontsize=9)
+
+
+def _draw_histogram(axes: Axes, image: Image, noise: NoiseEstimate, colours: list[str]) -> None:
+    _plain(axes, "Histogram")
+    planes = image.planes()
+    stride = max(1, int((planes.size / planes.shape[-1] / 2**21) ** 0.5))
+    values = planes[:, ::stride, ::stride]
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        _say(axes, "no finite pixel")
+        return
+    ends: tuple[Any, Any] = (float(finite.min()), float(finite.max()))
+    for c, colour in enumerate(colours):
+        one = values[..., c]
+        counts, edges = np.histogram(one[np.isfinite(one)], bins=_BINS, range=ends)
+        axes.stairs(counts / max(counts.sum(), 1), edges, color=colour, fill=len(colours) == 1, alpha=0.8)
+    axes.set_xlabel("value", fontsize=9)
+    axes.set_ylabel("share of pixels", fontsize=9)
+    for end, share, side in zip(ends, noise.clipped_share, ("left", "right"), strict=True):
+        if share > 0:
+            axes.axvline(end, color="#d35400", lw=2, ls="--")
+            axes.annotate(
+                f"clipped {share:.1%}", (end, 0.97), xycoords=("data", "axes fraction"), va="top", fontsize=9,
+                color="#d35400", ha=side, xytext=(4 if side == "left" else -4, 0), textcoords="offset points",
+            )  # fmt: skip
+
+
+def _say(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=9, color="#777777")
+    axes.set_xticks([])
+    axes.set_yticks([])

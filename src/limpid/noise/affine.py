@@ -1,0 +1,130 @@
+"""The line that the variance of noise follows: ``variance = gain * signal + floor``, fitted to blocks.
+
+Blocks are sorted by their mean into bins; the level in each bin is measured with the correction for texture, and a
+line is fitted through the levels, each weighted by its own error, outliers bounded (Huber). Its shape comes
+from the bins, its height from all blocks together.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from limpid.core.image import FloatArray
+from limpid.noise.correction import Level, measure_level
+
+__all__ = ["Line", "fit_line"]
+
+#: Pixels that a bin of signals should have, and how many bins there may be.
+_BIN_PX: Final = 12_000
+_BINS_LEAST, _BINS_MOST = 3, 12
+#: Fewer blocks than this don't make a bin.
+_BLOCKS_LEAST: Final = 64
+
+_ROUNDS: Final = 3
+_HUBER: Final = 1.5
+
+#: A gain that many standard deviations above 0 is one; below, the noise is taken to be the same everywhere.
+_SIGNIFICANT: Final = 3.0
+
+#: Least variance anywhere, as a share of the mean variance.
+_LEAST: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Line:
+    """Variance against signal.
+
+    Attributes
+    ----------
+    gain, floor : float
+        Of the line; gain is 0 where it is not significant.
+    gain_error, floor_error : float
+        Their standard deviations; infinite where there were too few pixels to tell.
+    level : Level
+        Variance, averaged over the blocks, and its error.
+    signal : float
+        Mean signal of the blocks.
+    points : array, shape (bins, 3)
+        Signal, variance and standard deviation of the variance of each bin.
+    """
+
+    gain: float
+    floor: float
+    gain_error: float
+    floor_error: float
+    level: Level
+    signal: float
+    points: npt.NDArray[np.floating[Any]]
+
+    def variance(self, signal: FloatArray) -> FloatArray:
+        """Return the variance at a signal, never below a fiftieth of the mean variance."""
+        line: FloatArray = np.maximum(self.gain * signal + self.floor, _LEAST * self.level.variance)
+        return line
+
+
+def fit_line(mean: FloatArray, energy: FloatArray, *, step: int) -> Line:
+    """Fit the line to blocks; parameters as in :class:`limpid.noise.blocks.Blocks`, all of them usable."""
+    level = measure_level(energy, step=step)
+    signal = float(mean.mean(dtype=np.float64))
+    line = Line(0.0, level.variance, math.inf, math.inf, level, signal, np.empty((0, 3), np.float32))
+    bins = min(len(mean) * step**2 // _BIN_PX, _BINS_MOST, len(mean) // _BLOCKS_LEAST)
+    if max(bins, _BINS_LEAST) * _BLOCKS_LEAST > len(mean) or level.variance <= 0:
+        return line
+    members = np.array_split(np.argsort(mean), max(bins, _BINS_LEAST))
+    for _ in range(2):
+        points = np.array([_point(mean[k], energy[k], line, step) for k in members])
+        line = _through(points, level, signal)
+    scale = measure_level(energy / line.variance(mean)[:, None], step=step)
+    return _scaled(line, scale, mean)
+
+
+def _point(mean: FloatArray, energy: FloatArray, line: Line, step: int) -> tuple[float, float, float]:
+    """Return signal, variance and its error in one bin."""
+    expected = line.variance(mean)
+    level = measure_level(energy / expected[:, None], step=step)
+    smooth = energy[:, 0] / expected
+    few = np.argpartition(smooth, len(mean) // 5)[: len(mean) // 5 + 1]
+    signal = float(mean[few].mean(dtype=np.float64))
+    variance = level.variance * float(line.variance(np.array(signal)))
+    return signal, variance, variance * level.error
+
+
+def _through(points: npt.NDArray[np.floating[Any]], level: Level, signal: float) -> Line:
+    x, y, error = points.T
+    weight = 1 / np.maximum(error, 1e-3 * y) ** 2
+    robust = np.ones_like(weight)
+    for _ in range(_ROUNDS):
+        w = weight * robust
+        middle = (w @ x) / w.sum()
+        spread = w @ (x - middle) ** 2
+        gain = (w @ ((x - middle) * y)) / max(spread, 1e-30)
+        height = (w @ y) / w.sum()
+        z = np.abs(y - height - gain * (x - middle)) * np.sqrt(weight)
+        robust = np.minimum(1, _HUBER / np.maximum(z, 1e-9))
+    misfit = max(1.0, float((robust * z**2).sum()) / max(len(x) - 2, 1))
+    gain_error = math.sqrt(misfit / max(spread, 1e-30))
+    if gain < _SIGNIFICANT * gain_error:
+        floor_error = math.sqrt(misfit / w.sum())
+        return Line(0.0, level.variance, gain_error, floor_error, level, signal, points)
+    floor_error = math.sqrt(misfit / w.sum() + (gain_error * middle) ** 2)
+    return Line(float(gain), float(height - gain * middle), gain_error, floor_error, level, signal, points)
+
+
+def _scaled(line: Line, scale: Level, mean: FloatArray) -> Line:
+    """Return the line at the height that all blocks together show."""
+    by = scale.variance
+    variance = by * float(line.variance(mean).mean(dtype=np.float64))
+    return Line(
+        line.gain * by,
+        line.floor * by,
+        math.hypot(line.gain_error * by, line.gain * by * scale.error),
+        math.hypot(line.floor_error * by, line.floor * by * scale.error),
+        Level(variance, scale.error, scale.reach),
+        line.signal,
+        line.points,
+    )

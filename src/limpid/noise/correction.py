@@ -1,0 +1,114 @@
+"""From the energies of blocks to the variance of the noise: smooth blocks, corrected for what texture adds.
+
+Where white noise is all there is, low and high frequencies of a block are independent: blocks chosen because their
+low frequencies are weak are smooth, but their high frequencies are no weaker for it, and give the variance without
+bias [1]_. Real blocks keep some texture. How the energy rises from the smoothest blocks to all of them, band by
+band, tells how much; a small network (34 inputs, two hidden layers of 32) reads the correction, and how far it may
+be wrong, off that curve. It sees ratios only, so the answer scales with the data. It was trained on the pictures
+that the shipped denoisers were trained on (``recipes/noise_correction.py``).
+
+References
+----------
+.. [1] N. N. Ponomarenko, V. V. Lukin, M. S. Zriakhov, A. Kaarna, J. Astola, "An automatic approach to lossy
+   compression of AVIRIS images", IEEE IGARSS 2007, section 3. :doi:`10.1109/IGARSS.2007.4422833`
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib import resources
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from limpid.core.image import FloatArray
+from limpid.noise.blocks import BAND_COUNTS, SMOOTH_BANDS
+
+__all__ = ["Level", "features", "line_reach", "measure_level"]
+
+#: Shares of the blocks, smoothest first, whose mean energies are compared; the level is measured on the third.
+_SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0)
+_BASE: Final = 2
+
+#: Places in the sorted smoothness that are looked at.
+_PLACES: Final = (0.01, 0.05, 0.2, 0.5, 0.8)
+
+#: Fewest blocks in a share (where there are as many).
+_LEAST_BLOCKS: Final = 16
+
+#: Features further than this many standard deviations from the training mean are taken to lie there.
+_FEATURE_MOST: Final = 5.0
+
+
+class Level(NamedTuple):
+    """Variance of the noise, the standard deviation of its logarithm, and a factor on that for a 95 % interval."""
+
+    variance: float
+    error: float
+    reach: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the variance."""
+        spread = math.exp(self.reach * self.error)
+        return self.variance / spread, self.variance * spread
+
+
+def features(energy: FloatArray, *, step: int) -> tuple[float, FloatArray]:
+    """Return the mean energy of the smoothest tenth of the blocks, and the curve described above, shape (34,).
+
+    Parameters
+    ----------
+    energy : array, shape (N, 7)
+        As in :class:`limpid.noise.blocks.Blocks`, each block divided by the variance expected at its signal.
+    step : int
+        Distance of neighbouring blocks in pixels.
+    """
+    count = len(energy)
+    smooth = energy[:, :SMOOTH_BANDS] @ (BAND_COUNTS[:SMOOTH_BANDS] / BAND_COUNTS[:SMOOTH_BANDS].sum())
+    order = np.argsort(smooth)
+    total = np.cumsum(energy[order, SMOOTH_BANDS:], axis=0, dtype=np.float64)
+    ends = [max(int(share * count), min(count, _LEAST_BLOCKS)) for share in _SHARES]
+    means = np.array([total[end - 1] / end for end in ends])
+    base = float(means[_BASE, 1:] @ BAND_COUNTS[SMOOTH_BANDS + 1 :] / BAND_COUNTS[SMOOTH_BANDS + 1 :].sum())
+    if base <= 0:
+        return 0.0, np.zeros(len(_SHARES) * (energy.shape[1] - SMOOTH_BANDS) + len(_PLACES) + 1, np.float32)
+    places = smooth[order[[min(int(place * count), count - 1) for place in _PLACES]]]
+    ratios = np.concatenate([means.ravel(), places]) / base
+    curve: FloatArray = np.append(np.log(ratios + 1e-6), math.log(count * step**2)).astype(np.float32)
+    return base, curve
+
+
+def measure_level(energy: FloatArray, *, step: int) -> Level:
+    """Return the variance of the noise in blocks, in the unit of their energies; parameters as in `features`."""
+    base, curve = features(energy, step=step)
+    if base <= 0:
+        return Level(0.0, 0.0, 1.0)
+    weights = _weights()
+    x = np.clip((curve - weights["mean"]) / weights["scale"], -_FEATURE_MOST, _FEATURE_MOST)
+    shifts, errors = [], []
+    for member in range(len(weights["w0"])):
+        h = x
+        for layer in (0, 1):
+            h = weights[f"w{layer}"][member] @ h + weights[f"b{layer}"][member]
+            h = h / (1 + np.exp(-h))
+        shift, error = weights["w2"][member] @ h + weights["b2"][member]
+        shifts.append(float(shift))
+        errors.append(float(error))
+    return Level(
+        base * math.exp(sum(shifts) / len(shifts)),
+        math.exp(sum(errors) / len(errors)),
+        float(weights["reach"]),
+    )
+
+
+def line_reach() -> float:
+    """Return how many standard deviations a fitted gain or floor is to be given for a 95 % interval."""
+    return float(_weights()["line_reach"])
+
+
+@cache
+def _weights() -> dict[str, Any]:
+    with resources.files("limpid.noise").joinpath("correction.npz").open("rb") as file, np.load(file) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}
