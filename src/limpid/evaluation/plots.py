@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -105,10 +105,15 @@ def _draw_histogram(axes: Axes, image: Image, noise: NoiseEstimate, colours: lis
     if not finite.size:
         _say(axes, "no finite pixel")
         return
-    ends: tuple[Any, Any] = (float(finite.min()), float(finite.max()))
+    ends = float(finite.min()), float(finite.max())
+    bins, limits = _BINS, ends
+    if planes.dtype.kind == "u":  # as many values in each bin, or comb teeth would appear
+        wide = int((ends[1] - ends[0]) // _BINS) + 1
+        bins = int((ends[1] - ends[0]) // wide) + 1
+        limits = ends[0] - 0.5, ends[0] - 0.5 + bins * wide
     for c, colour in enumerate(colours):
         one = values[..., c]
-        counts, edges = np.histogram(one[np.isfinite(one)], bins=_BINS, range=ends)
+        counts, edges = np.histogram(one[np.isfinite(one)], bins=bins, range=limits)
         axes.stairs(counts / max(counts.sum(), 1), edges, color=colour, fill=len(colours) == 1, alpha=0.8)
     axes.set_xlabel("value", fontsize=9)
     axes.set_ylabel("share of pixels", fontsize=9)

@@ -1,8 +1,8 @@
 """Correlation of the noise between neighbouring pixels, and banding, from the spectrum of smooth blocks.
 
 The mean square of a DCT coefficient of stationary noise is a weighted sum of its autocovariances; a handful of lags are
-solved for by weighted least squares over the 64 coefficients, lowest frequencies left out because that is where
-texture is.
+solved for by weighted least squares over the coefficients. The lowest frequencies are left out because that is where
+texture is, and so are those that vary along one axis only: they hold what whole rows and columns share.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
         Relative variance of the blocks' energies.
     """
     inside = np.add.outer(np.arange(SIDE), np.arange(SIDE)) >= _LOWEST
+    inside[0] = inside[:, 0] = False
     design, target = _DESIGN[inside], spectrum[inside].astype(np.float64)
     fitted = target
     for _ in range(_ROUNDS):
@@ -84,9 +85,9 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
     power = max(float(solution[0]), 1e-6)
     x, y, diagonal = (float(np.clip(solution[i] / power, -1, 1)) for i in (1, 2, 3))
     high = slice(_LOWEST, None)
-    rest = float(spectrum[high, 1:].mean()), float(spectrum[1:, high].mean())
-    bands = float(spectrum[high, 0].mean()) - rest[0], float(spectrum[0, high].mean()) - rest[1]
-    rows, columns = (math.sqrt(max(b, 0.0) / SIDE / power) for b in bands)
+    shared = float(spectrum[high, 0].mean()), float(spectrum[0, high].mean())
+    single = float(spectrum[high, 1:].mean()), float(spectrum[1:, high].mean())
+    rows, columns = (math.sqrt(max(a / b - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
     return Correlation(x, y, diagonal, math.sqrt(covariance[1, 1]), power, rows, columns, texture)
 
 

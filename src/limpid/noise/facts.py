@@ -14,9 +14,9 @@ __all__ = ["JPEG_LEAST", "bits_used", "clipped_share", "jpeg_blocking", "jpeg_gr
 
 _Counts = npt.NDArray[np.int64]
 
-#: :func:`jpeg_blocking` from which a picture of 128 x 128 pixels or more was a JPEG file. Pictures that never were stay
-#: below 0.05 (below 0.03 with noise of sigma 5 or more), JPEG files of quality 30 to 90 above 0.09. Chosen on pictures
-#: of the training pool reduced by three, and not sharp: anything from 0.05 to 0.09 serves.
+#: :func:`jpeg_blocking` from which a picture of 128 x 128 pixels or more was a JPEG file. On 150 pictures of the
+#: training pool reduced by three, with noise of sigma 0, 5, 10 and 25: without JPEG none exceeded 0.05, with noise
+#: none 0.03; as JPEG of quality 30 to 90, 97 % exceeded 0.09 and, with noise of 10 or more, all 0.14.
 JPEG_LEAST: Final = 0.07
 
 #: Pixels looked at; of larger stacks, whole rows spread evenly.
@@ -44,7 +44,8 @@ _POSITIONS: Final = 56
 _TILES: Final = 20
 #: Narrower images aren't judged.
 _LEAST_SIDE: Final = 32
-#: Magnitudes are told apart in eighths of an octave, over this many octaves below the largest: single precision.
+#: Magnitudes are told apart in eighths of an octave, over this many octaves below the largest there can be, as far as
+#: single precision goes.
 _OCTAVES: Final = 20
 #: Share of coefficients that must not be zero, whatever the grid, to be taken for all there is.
 _LEAST_LIVE: Final = 0.1
@@ -169,7 +170,7 @@ def jpeg_grid(values: Array) -> tuple[float, tuple[int, int]]:
     more = (share - every).max(axis=1) / max(1 - every[0], _LEAST_LIVE)
     y, x = divmod(int(more.argmax()), _SIDE)
     apart = np.delete(np.delete(more.reshape(_SIDE, _SIDE), y, axis=0), x, axis=1)
-    blocks = counts.sum() / (len(counts) * len(_FREQUENCIES))
+    blocks = int(counts.sum()) / (len(counts) * len(_FREQUENCIES))
     strength = float(more.max()) - max(float(apart.max()), 0) - 1 / blocks
     return (min(strength, 1.0), (y, x)) if strength > 0 else (0.0, (0, 0))
 
@@ -264,9 +265,9 @@ def _tiles(values: Array) -> FloatArray:
     for place in _spread(len(planes) * rows * columns, _TILES):
         n, y, x = np.unravel_index(place, (len(planes), rows, columns))
         top, left = starts[0][y], starts[1][x]
-        tile = planes[n, top : top + sides[0], left : left + sides[1], : len(weights)] @ weights
+        tile = planes[n, top : top + sides[0], left : left + sides[1], : len(weights)]
         if np.isfinite(tile).all() and tile.min() < tile.max():
-            tiles.append(tile)
+            tiles.append(tile @ weights)
     if not tiles:
         return np.empty((0, 0, 0), np.float32)
     stack = np.stack(tiles)
@@ -278,16 +279,17 @@ def _tiles(values: Array) -> FloatArray:
 def _magnitudes(tiles: FloatArray) -> _Counts:
     """Count the DCT coefficients' magnitudes on each of the 64 grids, shape (64, bins), from zero upwards."""
     down, across = (_dct_along(side) for side in tiles.shape[1:])
-    within = {right: tiles @ across[right].T for right in {right for _, right in _FREQUENCIES}}
-    coefficients = np.stack([down[up] @ within[right] for up, right in _FREQUENCIES])
-    # A float's exponent and first three bits of its mantissa: eighths of an octave.
-    bins = np.abs(coefficients).view(np.int32) >> 20
-    count = 8 * _OCTAVES
-    bins -= int(bins.max()) + 1 - count
-    np.maximum(bins, 0, out=bins)
-    y, x = (np.arange(side) % _SIDE for side in coefficients.shape[-2:])
-    bins += ((y[:, None] * _SIDE + x) * count).astype(np.int32)
-    return np.bincount(bins.ravel(), minlength=_SIDE**2 * count).reshape(_SIDE**2, count)
+    # A float's exponent and first three bits of its mantissa: eighths of an octave. None exceeds `_SIDE`.
+    bins = 8 * _OCTAVES
+    lowest = int(np.float32(_SIDE).view(np.int32) >> 20) - bins
+    y, x = (np.arange(side - _SIDE + 1) % _SIDE for side in tiles.shape[1:])
+    grid = ((y[:, None] * _SIDE + x) * bins).astype(np.int32)
+    counts = np.zeros(_SIDE**2 * bins, np.int64)
+    for vertical, horizontal in _FREQUENCIES:
+        coefficients = down[vertical] @ (tiles @ across[horizontal].T)
+        places = np.clip((np.abs(coefficients).view(np.int32) >> 20) - lowest, 0, bins - 1) + grid
+        counts += np.bincount(places.ravel(), minlength=len(counts))
+    return counts.reshape(_SIDE**2, bins)
 
 
 def _dct_along(side: int) -> dict[int, FloatArray]:

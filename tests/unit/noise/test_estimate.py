@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from skimage import data
 
 from limpid.core.image import Image
 from limpid.noise.estimate import NoiseEstimate, estimate_noise
-from limpid.noise.models import Gaussian
+from limpid.noise.models import Gaussian, PoissonGaussian
 
 PICTURES = {name: getattr(data, name)() for name in ("camera", "moon", "coins")}
 
@@ -155,3 +158,83 @@ def test_a_channel_that_can_not_be_measured_is_taken_to_be_like_the_others() -> 
     assert estimate.sigma_per_channel[1] == pytest.approx(0.1, rel=0.1)
     assert estimate.measured
     assert estimate.sigma_interval[1] > 1.2 * estimate.sigma
+
+
+@pytest.mark.parametrize("gain", [1.0, 5.0, 12.0])
+@pytest.mark.parametrize("read_noise", [2.0, 8.0])
+def test_gain_and_floor_of_noise_on_a_photograph_are_found(gain: float, read_noise: float) -> None:
+    model = PoissonGaussian(gain, read_noise**2)
+    clean = PICTURES["camera"].astype(np.float32)
+    found = _estimate(model.sample(clean, rng=np.random.default_rng(1)).astype(np.float32))
+
+    assert found.gain == pytest.approx(gain, rel=0.05)
+    assert found.gain_interval[0] < gain < found.gain_interval[1]
+    for signal in (25, 128, 230):
+        assert found.model.variance(signal) == pytest.approx(float(model.variance(signal)), rel=0.1)
+    assert found.sigma == pytest.approx(math.sqrt(float(model.variance(clean).mean())), rel=0.03)
+
+
+def test_noise_of_one_level_has_no_gain_but_an_upper_bound() -> None:
+    found = _estimate(_noisy("camera", 15))
+    assert found.gain == 0
+    assert found.gain_interval[0] == 0
+    assert 0 < found.gain_interval[1] < 0.3
+    assert found.model == Gaussian(found.sigma)
+    assert found.read_noise == pytest.approx(found.sigma)
+
+
+def test_adding_a_constant_shifts_the_line_and_the_offset_brings_the_read_noise_back() -> None:
+    clean = PICTURES["camera"].astype(np.float32)
+    noisy = PoissonGaussian(4.0, 36.0).sample(clean, rng=np.random.default_rng(2)).astype(np.float32)
+    image = Image.from_array(noisy, value_range=(0, 255))
+    lifted = Image.from_array(noisy + 500, value_range=(0, 1000))
+
+    plain, moved = estimate_noise(image), estimate_noise(lifted, offset=500)
+
+    assert moved.gain == pytest.approx(plain.gain, rel=1e-3)
+    assert moved.read_noise == pytest.approx(plain.read_noise, rel=0.02)
+    assert estimate_noise(lifted).read_noise is None
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("sigma", [10, 25])
+def test_blurred_and_demosaicked_noise_is_called_correlated_and_white_noise_is_not(name: str, sigma: float) -> None:
+    noisy = _noisy(name, sigma)
+    kept = np.indices(noisy.shape).sum(axis=0) % 2 == 0
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
+    demosaicked = np.where(kept, noisy, ndimage.convolve(noisy * kept, cross / 4, mode="mirror"))
+
+    assert _estimate(noisy).white is True
+    assert _estimate(ndimage.uniform_filter(noisy, 3)).white is False
+    assert _estimate(demosaicked).white is False
+
+
+def test_correlation_of_a_box_blur_is_that_of_theory() -> None:
+    found = _estimate(100 + ndimage.uniform_filter(_white((300, 300), 30), 3)).correlation
+    assert found == {"x": pytest.approx(2 / 3, abs=0.05), "y": pytest.approx(2 / 3, abs=0.05)}
+
+
+def test_sigma_of_correlated_noise_counts_all_frequencies() -> None:
+    blurred = 100 + ndimage.uniform_filter(_white((400, 400), 30), 3)
+    assert _estimate(blurred).sigma == pytest.approx(10, rel=0.3)
+
+
+def test_rows_that_are_shifted_are_banding() -> None:
+    picture = 100 + _white((256, 256), 5) + _white((256, 1), 5, seed=1)
+    rows, columns = _estimate(picture).banding
+    assert rows == pytest.approx(1, abs=0.4)
+    assert columns < 0.2
+
+
+def test_jpeg_of_a_noisy_picture_is_not_white() -> None:
+    file = io.BytesIO()
+    PIL.Image.fromarray(np.clip(_noisy("camera", 10), 0, 255).astype(np.uint8)).save(file, "JPEG", quality=80)
+    found = _estimate(np.asarray(PIL.Image.open(file)))
+    assert found.jpeg
+    assert found.white is False
+
+
+def test_json_has_the_same_keys_whatever_was_measured() -> None:
+    for values in (_noisy("camera", 10), np.zeros((3, 3)), np.full((64, 64), 5.0), np.full((30, 30), np.nan)):
+        answer = json.loads(json.dumps(_estimate(values.astype(np.float32)).to_dict(), allow_nan=False))
+        assert tuple(answer) == NoiseEstimate.keys()
