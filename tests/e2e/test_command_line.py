@@ -25,7 +25,7 @@ def test_a_tree_is_mirrored_and_everything_else_in_it_is_left_alone(limpid, pict
     found = sorted(p.relative_to(tmp_path / "in" / "out").as_posix() for p in (tmp_path / "in/out").rglob("*.*"))
     assert found == ["a.png", "limpid-manifest.jsonl", "sub/b.JPG"]
     assert done.stdout.startswith("2 files cleaned in ")
-    assert "-> in/out (median, sigma 1" in done.stdout
+    assert "-> in/out (median, sigma " in done.stdout
     assert done.stdout.rstrip().endswith("measured)")
     assert done.stderr == ""
 
@@ -209,3 +209,19 @@ def test_strength_zero_is_the_identity_and_the_file_says_what_was_done(limpid, p
     with Image.open(path) as before, Image.open(tmp_path / "b.png") as after:
         assert np.array_equal(before, after)
     assert b"fast" in (tmp_path / "b.png").read_bytes()
+
+
+def test_noise_is_explained_and_drawn(limpid, picture, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", shape=(120, 160))
+    picture(tmp_path / "b.png")
+
+    told = limpid("noise", "a.png", "--plot", "noise.png").stdout
+    several = limpid("noise", "a.png", "b.png", "--plot", "noise.png")
+    itself = limpid("noise", "a.png", "--plot", "a.png")
+
+    assert told.startswith("a.png: sigma 1")
+    assert "Denoise at sigma" in told
+    assert np.asarray(Image.open(tmp_path / "noise.png")).shape[1] > 1000
+    assert several.returncode == itself.returncode == 2
+    assert "one image, got 2" in several.stderr
+    assert "replace its own input" in itself.stderr

@@ -8,8 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from limpid.core.apply import Level
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
@@ -18,6 +16,7 @@ from limpid.evaluation.benchmark import NOISY, BenchmarkRow, ImageScore, measure
 from limpid.evaluation.datasets import resolve
 from limpid.evaluation.protocol import protocol
 from limpid.noise.estimate import estimate_noise
+from limpid.workflows.level import level_of, measured_sigma
 from limpid.workflows.models import load_model
 
 __all__ = ["BenchmarkTable", "benchmark"]
@@ -131,5 +130,4 @@ def _spelled(name: str | PathLike[str]) -> str | Path:
 
 
 def _measured_level(noisy: Image) -> Level:
-    level: Level = (np.asarray(estimate_noise(noisy).sigma_per_channel) / noisy.span).astype(np.float32)
-    return level
+    return level_of(noisy, measured_sigma(estimate_noise(noisy)))[0]

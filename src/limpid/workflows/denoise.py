@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
@@ -14,24 +12,22 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from limpid.core.apply import Level, denoise_image
+from limpid.core.apply import denoise_image
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import OptionError
-from limpid.core.image import Array, FloatArray, Image, Provenance
+from limpid.core.image import Array, Image, Provenance
 from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
 from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import NoiseEstimate, estimate_noise
-from limpid.noise.levels import level_map
-from limpid.noise.models import NoiseModel
 from limpid.workflows.inputs import as_image
+from limpid.workflows.level import Told, level_of, measured_sigma
 from limpid.workflows.models import denoiser_names, load_model
 
 __all__ = ["Denoised", "denoise", "run_denoise"]
 
 _log = logging.getLogger(__name__)
 
-Sigma = float | Sequence[float] | NoiseModel | Sequence[NoiseModel] | None
+Sigma = Told | None
 
 
 @dataclass(frozen=True)
@@ -173,8 +169,8 @@ def run_denoise(
     if sigma is None:
         found = estimate_noise(image)
         image = _without_impulses(image, found) if strength > 0 else image
-        sigma = found.models if found.signal_dependent else found.sigma_per_channel
-    level, told = _level(image, sigma)
+        sigma = measured_sigma(found)
+    level, told = level_of(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
     if max(told) > most:
         _log.warning(
@@ -205,44 +201,3 @@ def _without_impulses(image: Image, noise: NoiseEstimate) -> Image:
         return image
     planes = image.planes()
     return image.with_planes(impulses.repair(planes, impulses.find(planes, noise.sigma_at(planes))))
-
-
-def _level(
-    image: Image, noise: float | Sequence[float] | NoiseModel | Sequence[NoiseModel]
-) -> tuple[Level, tuple[float, ...]]:
-    """Return the level as the denoiser wants it, and sigma per channel in the image's units for the report."""
-    models = [noise] if isinstance(noise, NoiseModel) else noise
-    if isinstance(models, Sequence) and models and all(isinstance(one, NoiseModel) for one in models):
-        return _model_level(image, models)  # type: ignore[arg-type]  # all of them, as was just seen
-    try:
-        values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise OptionError(
-            f"sigma must be a number, or one per channel, got {noise!r}; leave it out to have it measured."
-        ) from None
-    if values.ndim != 1 or len(values) not in (1, image.channels):
-        raise OptionError(f"sigma must be one number or one for each of the {image.channels} channels, got {noise!r}.")
-    if not (np.isfinite(values) & (values >= 0)).all():
-        raise OptionError(f"sigma must be finite and >= 0, in the image's own units, got {noise!r}.")
-    values = np.broadcast_to(values, (image.channels,))
-    level: FloatArray = (values / image.span).astype(np.float32)
-    return level, tuple(float(v) for v in values)
-
-
-def _model_level(image: Image, models: Sequence[NoiseModel]) -> tuple[Level, tuple[float, ...]]:
-    """Return the level at each pixel, as a function of tiles, and sigma per channel: RMS over the image's pixels."""
-    if len(models) not in (1, image.channels):
-        raise OptionError(
-            f"sigma must be one noise model or one for each of the {image.channels} channels, got {models!r}."
-        )
-    each = list(models) * (image.channels // len(models))
-    unit = [one.shifted(-image.value_range[0]).scaled(1 / image.span) for one in each]
-    planes = image.planes()
-    signal = planes.mean(axis=(0, 1, 2), dtype=np.float64, where=np.isfinite(planes))
-    told = tuple(math.sqrt(float(one.variance(mean))) for one, mean in zip(each, signal, strict=True))
-
-    def level(tile: FloatArray) -> FloatArray:
-        maps = [level_map(tile[..., c : c + 1], one) for c, one in enumerate(unit)]
-        return np.concatenate(maps, axis=-1)
-
-    return level, told

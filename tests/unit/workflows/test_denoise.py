@@ -144,3 +144,35 @@ def test_signal_dependent_noise_in_an_image_with_a_hole_can_be_removed_and_writt
     clean = limpid.denoise(image, sigma=limpid.PoissonGaussian(gain=2.0, floor=4.0))
     limpid.write_image(clean, tmp_path / "a.tif")
     assert np.isfinite(limpid.read_image(tmp_path / "a.tif").metadata.provenance[0].parameters["sigma"]).all()
+
+
+@pytest.fixture(scope="module")
+def shot_noise():
+    clean = data.camera()[:256, :384].astype(np.float32)
+    model = limpid.PoissonGaussian(gain=8.0, floor=16.0)
+    return clean, model, model.sample(clean, rng=np.random.default_rng(0)).astype(np.float32)
+
+
+def test_blind_use_follows_noise_that_grows_with_the_signal(shot_noise):
+    clean, model, noisy = shot_noise
+    span = (0, 255)
+    blind = psnr(limpid.denoise(noisy, value_range=span), clean)
+    told = psnr(limpid.denoise(noisy, value_range=span, sigma=model), clean)
+    level = limpid.estimate_noise(noisy, value_range=span).sigma
+    assert blind == pytest.approx(told, abs=0.1)
+    assert blind > psnr(limpid.denoise(noisy, value_range=span, sigma=level), clean) + 0.5
+
+
+def test_impulses_are_repaired_before_the_noise_is_removed_unless_strength_is_zero(noisy):
+    clean, image = noisy
+    hit = np.random.default_rng(1).random(image.shape) < 0.01
+    hot = np.where(hit, np.uint8(255), image)
+    assert psnr(limpid.denoise(hot), clean) > psnr(limpid.denoise(image), clean) - 0.7
+    assert psnr(limpid.denoise(hot, sigma=20), clean) < psnr(limpid.denoise(image), clean) - 2
+    assert np.array_equal(limpid.denoise(hot, strength=0), hot)
+
+
+def test_models_that_do_not_fit_the_channels_are_refused(noisy):
+    models = [limpid.Gaussian(1.0), limpid.Gaussian(2.0)]
+    with pytest.raises(limpid.OptionError, match="one for each of the 3 channels"):
+        limpid.denoise(noisy[1], sigma=models)
