@@ -14,7 +14,7 @@ from limpid.models.registry import build_network
 from limpid.models.store import find_models
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool
-from limpid.training.loop import Trainer
+from limpid.training.loop import CHECKPOINT, Trainer, averaged_weights
 from limpid.training.validation import Validation
 
 
@@ -30,8 +30,7 @@ def main() -> None:
     network = build_network(config.architecture.name, config.architecture.parameters)
     if config.start_from is not None:
         own = network.state_dict()
-        (start,) = find_models(config.start_from).values()
-        found = load_network(start).state_dict()
+        found = weights_of(config.start_from)
         fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
         logging.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
         network.load_state_dict({**own, **fitting})
@@ -39,6 +38,14 @@ def main() -> None:
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))
     trainer = Trainer(config, network=network, pool=training, folder=args.out, validate=Validation(held_out))
     trainer.run()
+
+
+def weights_of(start: str) -> dict[str, torch.Tensor]:
+    """Return the weights of a model, by name or folder, or the averaged ones of a run, by its folder."""
+    if (Path(start) / CHECKPOINT).exists():
+        return averaged_weights(Path(start))
+    (model,) = find_models(start).values()
+    return load_network(model).state_dict()
 
 
 if __name__ == "__main__":

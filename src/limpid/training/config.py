@@ -19,6 +19,9 @@ _T = TypeVar("_T")
 #: What a stage may name as its loss; :mod:`limpid.training.losses` has them (it needs torch, this module doesn't).
 LOSS_NAMES: Final = frozenset({"l1", "mse"})
 
+#: What may be named as the optimiser; :mod:`limpid.training.optimisers` has them.
+OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
+
 __all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig"]
 
 
@@ -80,8 +83,25 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """AdamW with linear warm-up and cosine decay to zero; gradients clipped by global norm."""
+    """Linear warm-up and cosine decay to zero; gradients clipped by global norm.
 
+    Attributes
+    ----------
+    name : str
+        ``adamw``, or ``muon`` for networks whose weights all have two dimensions or more.
+    learning_rate : float
+        At the end of the warm-up.
+    warmup_steps : int
+        Steps of the warm-up.
+    weight_decay : float
+        Share of a weight that a step at rate 1 takes off, apart from the gradient.
+    clip_norm : float
+        Largest global norm of the gradients.
+    ema_decay : float
+        Of the exponential average of the weights, which is what ships.
+    """
+
+    name: str = "adamw"
     learning_rate: float = 1e-3
     warmup_steps: int = 500
     weight_decay: float = 0.0
@@ -116,7 +136,7 @@ class TrainConfig:
     stages : tuple of Stage
         In order; the last one ends at 1.
     start_from : str or None
-        A model, by name or folder, whose weights are the start where they fit.
+        A model, by name or folder, or the folder of a run, whose weights are the start where they fit.
     """
 
     name: str
@@ -136,6 +156,9 @@ class TrainConfig:
         unknown = sorted({stage.loss for stage in self.stages} - LOSS_NAMES)
         if unknown:
             raise ConfigError(f"unknown loss {unknown[0]!r}; known: {', '.join(sorted(LOSS_NAMES))}.")
+        if self.optimiser.name not in OPTIMISER_NAMES:
+            known = ", ".join(sorted(OPTIMISER_NAMES))
+            raise ConfigError(f"unknown optimiser {self.optimiser.name!r}; known: {known}.")
         if self.steps < 1 or min(min(stage.patch_px, stage.batch) for stage in self.stages) < 1:
             raise ConfigError("steps, and every patch_px and batch, must be at least 1.")
         if min(self.data.reductions) < 0 or abs(sum(self.data.reductions) - 1) > 1e-9:

@@ -80,10 +80,12 @@ class Pool:
 def reduce(picture: UInt8, factor: int) -> npt.NDArray[np.float32]:
     """Average over `factor` x `factor` boxes and scale to ``[0, 1]``; (Y, X, C) in and out."""
     y, x = (length // factor for length in picture.shape[:2])
-    boxes: npt.NDArray[np.float32] = (
-        picture[: y * factor, : x * factor].astype(np.float32).reshape(y, factor, x, factor, -1)
-    )
-    mean: npt.NDArray[np.float32] = boxes.mean(axis=(1, 3)) / np.float32(255)
+    boxes = picture[: y * factor, : x * factor]
+    total = np.zeros((y, x, picture.shape[-1]), np.uint32)
+    for down in range(factor):
+        for right in range(factor):
+            total += boxes[down::factor, right::factor]
+    mean: npt.NDArray[np.float32] = total.astype(np.float32) / np.float32(255 * factor**2)
     return mean
 
 

@@ -47,9 +47,12 @@ def add_noise(clean: Tensor, noise: Noise, generator: torch.Generator) -> tuple[
 
     variance = gain * clean + floor
     noisy = clean + variance.sqrt() * torch.randn(clean.shape, generator=generator)
-    signal = functional.avg_pool2d(
-        noisy, LEVEL_SIDE_PX, stride=1, padding=LEVEL_HALO_PX, count_include_pad=False
-    ).clamp(min=0)
-    level = torch.where(gain > 0, (gain * signal + floor).sqrt(), sigma)
+    level = sigma.expand_as(noisy).clone()
+    counting = poisson.flatten()
+    if counting.any():
+        signal = functional.avg_pool2d(
+            noisy[counting], LEVEL_SIDE_PX, stride=1, padding=LEVEL_HALO_PX, count_include_pad=False
+        ).clamp(min=0)
+        level[counting] = (gain[counting] * signal + floor[counting]).sqrt()
     error = 1 + noise.level_error * torch.randn((n, 1, 1, 1), generator=generator)
     return noisy, level * error.clamp(min=0)

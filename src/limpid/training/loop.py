@@ -21,6 +21,7 @@ from limpid.training.config import Optimiser, TrainConfig
 from limpid.training.data import Pool
 from limpid.training.degrade import add_noise
 from limpid.training.losses import LOSSES
+from limpid.training.optimisers import OPTIMISERS
 
 __all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at"]
 
@@ -82,9 +83,7 @@ class Trainer:
         self.folder = folder
         self.validate = validate
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=0.0, weight_decay=config.optimiser.weight_decay, betas=(0.9, 0.99)
-        )
+        self.optimiser = OPTIMISERS[config.optimiser.name](network.parameters(), config.optimiser)
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         if self._checkpoint.exists():
@@ -153,8 +152,9 @@ class Trainer:
             tensors[f"network.{name}"] = value
             tensors[f"average.{name}"] = self.average[name]
         for name, parameter in self.network.named_parameters():
-            for key in ("exp_avg", "exp_avg_sq"):
-                tensors[f"optimiser.{key}.{name}"] = self.optimiser.state[parameter][key]
+            for key, value in self.optimiser.state[parameter].items():
+                if key != "step":
+                    tensors[f"optimiser.{key}.{name}"] = value
         # One entry: the library writes several in an order that differs from run to run.
         metadata = {"run": json.dumps({"step": self.step, "config": self.config.to_dict()}, sort_keys=True)}
         content = save({k: v.contiguous() for k, v in tensors.items()}, metadata=metadata)
@@ -178,11 +178,14 @@ class Trainer:
         self.step = run["step"]
         self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
         self.average = {n: tensors[f"average.{n}"] for n in self.average}
-        for name, parameter in self.network.named_parameters():
-            self.optimiser.state[parameter] = {
-                "step": torch.tensor(float(self.step)),
-                **{key: tensors[f"optimiser.{key}.{name}"] for key in ("exp_avg", "exp_avg_sq")},
-            }
+        parameters = dict(self.network.named_parameters())
+        for parameter in parameters.values():
+            self.optimiser.state[parameter] = {"step": torch.tensor(float(self.step))}
+        for stored, tensor in tensors.items():
+            kind, _, rest = stored.partition(".")
+            if kind == "optimiser":
+                key, _, name = rest.partition(".")
+                self.optimiser.state[parameters[name]][key] = tensor
         _log.info("continuing at step %d", self.step)
 
     def _record(self, figures: dict[str, float]) -> None:

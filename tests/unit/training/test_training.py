@@ -15,10 +15,11 @@ from limpid.io import write_image
 from limpid.models.registry import build_network
 from limpid.noise.levels import level_map
 from limpid.noise.models import PoissonGaussian
-from limpid.training.config import Architecture, Data, Noise, Optimiser, Stage, TrainConfig
+from limpid.training.config import OPTIMISER_NAMES, Architecture, Data, Noise, Optimiser, Stage, TrainConfig
 from limpid.training.data import Pool, open_pool, reduce, split_names
 from limpid.training.degrade import add_noise
 from limpid.training.loop import Trainer, averaged_weights
+from limpid.training.optimisers import OPTIMISERS, Muon
 from limpid.training.validation import Validation
 
 PARAMETERS = {"channels": 1, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
@@ -118,13 +119,15 @@ def test_the_level_map_is_the_one_used_on_real_images():
     assert told[..., 0] == pytest.approx(level[0, 0].numpy(), rel=1e-3)
 
 
-def test_a_resumed_run_gives_the_bytes_of_an_uninterrupted_one(pool, tmp_path):
-    trainer(tmp_path / "whole", pool).run(checkpoint_every=5)
-    interrupted = trainer(tmp_path / "parts", pool)
+@pytest.mark.parametrize("name", sorted(OPTIMISER_NAMES))
+def test_a_resumed_run_gives_the_bytes_of_an_uninterrupted_one(pool, tmp_path, name):
+    optimiser = Optimiser(name=name, warmup_steps=2)
+    trainer(tmp_path / "whole", pool, optimiser=optimiser).run(checkpoint_every=5)
+    interrupted = trainer(tmp_path / "parts", pool, optimiser=optimiser)
     interrupted.validate = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         interrupted.run(checkpoint_every=5)
-    resumed = trainer(tmp_path / "parts", pool)
+    resumed = trainer(tmp_path / "parts", pool, optimiser=optimiser)
     assert resumed.step == 5
     resumed.run(checkpoint_every=5)
     whole, parts = ((tmp_path / name / "checkpoint.safetensors").read_bytes() for name in ("whole", "parts"))
@@ -157,3 +160,20 @@ def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(pool, tmp_pat
     trainer(tmp_path, pool).run()
     with pytest.raises(ConfigError, match="another steps: 12, now 20"):
         trainer(tmp_path, pool, steps=20)
+
+
+def test_every_optimiser_that_may_be_named_is_there():
+    assert OPTIMISERS.keys() == OPTIMISER_NAMES
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 3), (40, 2, 2, 2), (6, 6)])
+def test_an_update_by_muon_moves_every_direction_by_about_as_much(shape):
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    Muon([weight], lr=1.0).step()
+    singular = torch.linalg.svdvals(weight.detach().flatten(1))
+    size = 0.2 * max(weight.flatten(1).shape) ** 0.5
+    # What five rounds of the polynomial leave of singular values from 0.05 up.
+    assert bool((0.6 * size < singular).all())
+    assert bool((singular < 1.3 * size).all())
+    assert float((weight.detach() * weight.grad).sum()) < 0
