@@ -39,8 +39,8 @@ _LEAST_LEVELS: Final = 64
 #: quantised to zero at high quality, high ones are zero with and without JPEG where nothing is sharp.
 _SIDE: Final = 8
 _FREQUENCIES: Final = ((3, 3), (3, 6), (6, 3), (5, 5), (7, 7))
-#: Block positions along a tile, a multiple of `_SIDE`. More would have the matrix library start its threads.
-_POSITIONS: Final = 56
+#: Side of a tile: 56 positions of a block. More would have the matrix library start its threads.
+_TILE_PX: Final = 63
 _TILES: Final = 20
 #: Narrower images aren't judged.
 _LEAST_SIDE: Final = 32
@@ -235,7 +235,7 @@ def _bits_of_floats(sample: Array) -> int | None:
 
 def _common_step(differences: npt.NDArray[np.float64], error: float) -> float | None:
     """Return the largest step of which all differences are multiples, by Euclid's algorithm with tolerance."""
-    rest = differences
+    rest, step = differences, None
     while rest.size:
         step = float(rest.min())
         if step < 8 * error:
@@ -254,20 +254,21 @@ def _tiles(values: Array) -> FloatArray:
     height, width = planes.shape[1:3]
     if min(height, width) < _LEAST_SIDE:
         return np.empty((0, 0, 0), np.float32)
-    sides = [min(_POSITIONS, (side - _SIDE + 1) // _SIDE * _SIDE) + _SIDE - 1 for side in (height, width)]
-    starts = [
-        np.linspace(0, (whole - side) // _SIDE, -(-(whole - _SIDE + 1) // _POSITIONS)).astype(np.intp) * _SIDE
-        for whole, side in zip((height, width), sides, strict=True)
-    ]
-    rows, columns = len(starts[0]), len(starts[1])
+    tall, wide = min(_TILE_PX, height), min(_TILE_PX, width)
+    tops, lefts = (
+        np.linspace(0, (whole - side) // _SIDE, math.ceil(whole / side)).astype(np.intp) * _SIDE
+        for whole, side in ((height, tall), (width, wide))
+    )
     weights = np.array((0.299, 0.587, 0.114) if planes.shape[-1] >= 3 else (1 / planes.shape[-1],) * planes.shape[-1])
     tiles = []
-    for place in _spread(len(planes) * rows * columns, _TILES):
-        n, y, x = np.unravel_index(place, (len(planes), rows, columns))
-        top, left = starts[0][y], starts[1][x]
-        tile = planes[n, top : top + sides[0], left : left + sides[1], : len(weights)]
-        if np.isfinite(tile).all() and tile.min() < tile.max():
+    shape = len(planes), len(tops), len(lefts)
+    for place in _spread(math.prod(shape), _TILES):
+        n, y, x = np.unravel_index(place, shape)
+        top, left = tops[y], lefts[x]
+        tile = planes[n, top : top + tall, left : left + wide, : len(weights)]
+        if np.isfinite(tile).all():
             tiles.append(tile @ weights)
+    tiles = [tile for tile in tiles if tile.min() < tile.max()]
     if not tiles:
         return np.empty((0, 0, 0), np.float32)
     stack = np.stack(tiles)

@@ -191,12 +191,10 @@ def _worth_a_look(plane: FloatArray, sigma: FloatArray) -> tuple[_Places, _Place
     rows = max(_AT_ONCE_PX // plane.shape[1], 1)
     found = []
     for top in range(0, len(plane), rows):
-        # With the row before and the one after, where there are.
-        first = max(top - 1, 0)
-        part, margin = plane[first : top + rows + 1], _WORTH_A_LOOK * sigma[first : top + rows + 1]
+        # Without the row before and the one after, a few more stand out.
+        part, margin = plane[top : top + rows], _WORTH_A_LOOK * sigma[top : top + rows]
         with np.errstate(invalid="ignore"):  # infinity less infinity
-            out = _stands_out(part, margin)[top - first :][:rows]
-        found.append(np.flatnonzero(out) + top * plane.shape[1])
+            found.append(np.flatnonzero(_stands_out(part, margin)) + top * plane.shape[1])
     y, x = np.divmod(np.concatenate(found), plane.shape[1])
     return y, x
 
