@@ -75,9 +75,12 @@ def fit_line(mean: FloatArray, energy: FloatArray, *, step: int) -> Line:
     bins = min(len(mean) * step**2 // _BIN_PX, _BINS_MOST, len(mean) // _BLOCKS_LEAST)
     if max(bins, _BINS_LEAST) * _BLOCKS_LEAST > len(mean) or level.variance <= 0:
         return line
-    members = np.array_split(np.argsort(mean), max(bins, _BINS_LEAST))
+    order = np.argsort(mean)
+    mean, energy = mean[order], np.take(energy, order, axis=0)
+    count = max(bins, _BINS_LEAST)
+    members = list(zip(np.array_split(mean, count), np.array_split(energy, count), strict=True))
     for _ in range(2):
-        points = np.array([_point(mean[k], energy[k], line, step) for k in members])
+        points = np.array([_point(signals, energies, line, step) for signals, energies in members])
         line = _through(points, level, signal)
     scale = measure_level(energy / line.variance(mean)[:, None], step=step)
     return _scaled(line, scale, mean)

@@ -68,9 +68,11 @@ def features(energy: FloatArray, *, step: int) -> tuple[float, FloatArray]:
     count = len(energy)
     smooth = energy[:, :SMOOTH_BANDS] @ (BAND_COUNTS[:SMOOTH_BANDS] / BAND_COUNTS[:SMOOTH_BANDS].sum())
     order = np.argsort(smooth)
-    total = np.cumsum(energy[order, SMOOTH_BANDS:], axis=0, dtype=np.float64)
-    ends = [max(int(share * count), min(count, _LEAST_BLOCKS)) for share in _SHARES]
-    means = np.array([total[end - 1] / end for end in ends])
+    ends = np.array([max(int(share * count), min(count, _LEAST_BLOCKS)) for share in _SHARES])
+    apart, which = np.unique(ends, return_inverse=True)
+    sorted_energy = np.take(energy, order, axis=0)[:, SMOOTH_BANDS:]
+    parts = np.add.reduceat(sorted_energy, np.concatenate([[0], apart[:-1]]), axis=0, dtype=np.float64)
+    means = (np.cumsum(parts, axis=0) / apart[:, None])[which]
     base = float(means[_BASE, 1:] @ BAND_COUNTS[SMOOTH_BANDS + 1 :] / BAND_COUNTS[SMOOTH_BANDS + 1 :].sum())
     if base <= 0:
         return 0.0, np.zeros(len(_SHARES) * (energy.shape[1] - SMOOTH_BANDS) + len(_PLACES) + 1, np.float32)

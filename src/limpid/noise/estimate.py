@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,6 +50,7 @@ _POWER_ERROR: Final = 0.3
 
 #: Impulses are told from fine texture as if the noise were at least this share of the value range.
 _IMPULSE_SIGMA: Final = 0.01
+_IMPULSE_BUDGET_PX: Final = 2**19
 
 
 @dataclass(frozen=True)
@@ -300,7 +303,9 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
     planes = image.planes()
     if len(planes) > _PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]
-    found = _with_guesses([_measure(planes[..., c]) for c in range(planes.shape[-1])])
+    with ThreadPoolExecutor(min(planes.shape[-1], os.cpu_count() or 1)) as threads:
+        measured = list(threads.map(_measure, np.moveaxis(planes, -1, 0)))
+    found = _with_guesses(measured)
     noise = NoiseEstimate(
         tuple(found),
         image.span,
@@ -314,6 +319,7 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
 
 def _impulse_share(planes: Array, noise: NoiseEstimate) -> float:
     tiles = np.stack([sample_tiles(planes[..., c]) for c in range(planes.shape[-1])], axis=-1)
+    tiles = tiles[:: max(1, tiles[..., 0].size // _IMPULSE_BUDGET_PX)]
     return impulses.impulse_share(tiles, np.maximum(noise.sigma_at(tiles), _IMPULSE_SIGMA * noise.span))
 
 
