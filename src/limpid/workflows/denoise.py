@@ -27,6 +27,9 @@ __all__ = ["Denoised", "denoise", "run_denoise"]
 
 _log = logging.getLogger(__name__)
 
+#: Rows in which impulses are looked for at a time.
+_STRIP_ROWS = 256
+
 Sigma = Told | None
 
 
@@ -200,4 +203,10 @@ def _without_impulses(image: Image, noise: NoiseEstimate) -> Image:
     if noise.impulse_share < IMPULSES_LEAST:
         return image
     planes = image.planes()
-    return image.with_planes(impulses.repair(planes, impulses.find(planes, noise.sigma_at(planes))))
+    mask = np.zeros(planes.shape, np.bool_)
+    for top in range(0, planes.shape[1], _STRIP_ROWS):
+        # In strips, since a level per pixel takes many times the memory of the pixels; two rows around them are seen.
+        start, stop = max(top - 2, 0), top + _STRIP_ROWS
+        strip = planes[:, start : stop + 2]
+        mask[:, top:stop] = impulses.find(strip, noise.sigma_at(strip))[:, top - start :][:, :_STRIP_ROWS]
+    return image.with_planes(impulses.repair(planes, mask))
