@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from fitting import arrays, fit, standardised
 
 from limpid.core.image import Image
 from limpid.noise import correction
@@ -28,9 +28,6 @@ SEED = 5
 DRAWS = 48
 HELD_OUT_DRAWS = 200
 MEMBERS = 4
-WIDTH = 32
-EPOCHS = 40
-BATCH = 128
 
 
 def main() -> None:
@@ -47,13 +44,9 @@ def main() -> None:
     z = np.abs(y - outputs[:, 0]) / np.exp(outputs[:, 1])
     reach = float(np.quantile(z, 0.95))
     print(f"held out: median error of sigma {50 * np.median(np.abs(y - outputs[:, 0])):.2f} %, reach {reach:.2f}")
-    layers = [[m[i] for m in members] for i in (0, 2, 4)]
-    arrays = {f"w{i}": np.stack([one.weight.detach().numpy() for one in layer]) for i, layer in enumerate(layers)}
-    arrays |= {f"b{i}": np.stack([one.bias.detach().numpy() for one in layer]) for i, layer in enumerate(layers)}
-    arrays = {name: value.astype(np.float16) for name, value in arrays.items()}
-    arrays |= {"mean": mean, "scale": scale, "reach": np.float32(reach)}
-    np.savez_compressed(TARGET, **arrays, line_reach=np.float32(2))
-    np.savez_compressed(TARGET, **arrays, line_reach=np.float32(line_reach(training)))
+    weights = arrays(members) | {"mean": mean, "scale": scale, "reach": np.float32(reach)}
+    np.savez_compressed(TARGET, **weights, line_reach=np.float32(2))
+    np.savez_compressed(TARGET, **weights, line_reach=np.float32(line_reach(training)))
 
 
 def examples(pool: Pool, draws: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +91,7 @@ def example(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 def line_reach(pool: Pool) -> float:
     """Return the factor on the error of a gain that holds the true one for 95 % of pictures."""
-    correction._weights.cache_clear()
+    correction._networks.cache_clear()
     z = []
     for k, picture in enumerate(pool.pictures):
         rng = np.random.default_rng([SEED, k])
@@ -110,39 +103,9 @@ def line_reach(pool: Pool) -> float:
         channel = estimate_noise(Image.from_array(noisy, axes="YX", value_range=(0, 1))).channels[0]
         half = (channel.gain_interval[1] - channel.gain) / correction.line_reach()
         z.append(abs(channel.gain - gain) / half)
-    correction._weights.cache_clear()
+    correction._networks.cache_clear()
     print(f"gain: median error in standard deviations {np.median(z):.2f}, reach {np.quantile(z, 0.95):.2f}")
     return float(np.quantile(z, 0.95))
-
-
-def standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:
-    most = correction._FEATURE_MOST
-    return torch.from_numpy(np.clip((x - mean) / scale, -most, most).astype(np.float32))
-
-
-def fit(x: Tensor, y: Tensor, *, seed: int) -> nn.Sequential:
-    """Return a network that gives the correction and the logarithm of its error, by the likelihood of Student's t."""
-    torch.manual_seed(seed)
-    network = nn.Sequential(
-        nn.Linear(x.shape[1], WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, 2)
-    )
-    with torch.no_grad():
-        network[4].weight.zero_()
-        network[4].bias.copy_(torch.tensor([0.0, -3.0]))
-    steps = EPOCHS * len(x) // BATCH
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps + 1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        picked = torch.randint(len(x), (BATCH,), generator=generator)
-        shift, log_error = network(x[picked]).unbind(1)
-        z = (y[picked] - shift) * torch.exp(-log_error)
-        loss = (log_error + 2.5 * torch.log1p(z.square() / 4)).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return network
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from importlib import resources
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from limpid.core.ensemble import Ensemble
 from limpid.core.image import FloatArray
 from limpid.noise.blocks import BAND_COUNTS, SMOOTH_BANDS
 
@@ -36,9 +36,6 @@ _PLACES: Final = (0.01, 0.05, 0.2, 0.5, 0.8)
 
 #: Fewest blocks in a share (where there are as many).
 _LEAST_BLOCKS: Final = 16
-
-#: Features further than this many standard deviations from the training mean are taken to lie there.
-_FEATURE_MOST: Final = 5.0
 
 
 class Level(NamedTuple):
@@ -87,30 +84,16 @@ def measure_level(energy: FloatArray, *, step: int) -> Level:
     base, curve = features(energy, step=step)
     if base <= 0:
         return Level(0.0, 0.0, 1.0)
-    weights = _weights()
-    x = np.clip((curve - weights["mean"]) / weights["scale"], -_FEATURE_MOST, _FEATURE_MOST)
-    shifts, errors = [], []
-    for member in range(len(weights["w0"])):
-        h = x
-        for layer in (0, 1):
-            h = weights[f"w{layer}"][member] @ h + weights[f"b{layer}"][member]
-            h = h / (1 + np.exp(-h))
-        shift, error = weights["w2"][member] @ h + weights["b2"][member]
-        shifts.append(float(shift))
-        errors.append(float(error))
-    return Level(
-        base * math.exp(sum(shifts) / len(shifts)),
-        math.exp(sum(errors) / len(errors)),
-        float(weights["reach"]),
-    )
+    networks = _networks()
+    shift, error = networks.predict(curve)
+    return Level(base * math.exp(shift), error, networks.constant("reach"))
 
 
 def line_reach() -> float:
     """Return how many standard deviations a fitted gain or floor is to be given for a 95 % interval."""
-    return float(_weights()["line_reach"])
+    return _networks().constant("line_reach")
 
 
 @cache
-def _weights() -> dict[str, Any]:
-    with resources.files("limpid.noise").joinpath("correction.npz").open("rb") as file, np.load(file) as stored:
-        return {name: stored[name].astype(np.float32) for name in stored.files}
+def _networks() -> Ensemble:
+    return Ensemble.load("limpid.noise", "correction.npz")
