@@ -27,6 +27,7 @@ NAMES = [
     "ReadError",
     "TooLargeError",
     "WriteError",
+    "assess",
     "benchmark",
     "denoise",
     "estimate_noise",

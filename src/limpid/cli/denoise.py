@@ -78,6 +78,9 @@ def denoise(
     resume: Annotated[
         bool, typer.Option("--resume", help="Leave out what an earlier run with the same model and options has done.")
     ] = False,
+    assess: Annotated[
+        bool, typer.Option("--assess", help="Also tell how good the results are; takes three times as long.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print which input goes where.")] = False,
     memory: Memory = None,
     threads: Threads = None,
@@ -100,6 +103,7 @@ def denoise(
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render
+        from limpid.cli.tables import assessed_table
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.files import denoise_files
         from limpid.workflows.options import DenoiseOptions
@@ -120,6 +124,7 @@ def denoise(
             strip_metadata=strip_metadata,
             in_place=in_place,
             resume=resume,
+            assess=assess,
             dry_run=dry_run,
         )
         with render.progress(quiet=quiet) as bar:
@@ -132,5 +137,7 @@ def denoise(
                     render.print_line(f"{result.input} -> {result.output}")
         elif not quiet:
             render.print_line(summary_line(summary))
+            if assess:
+                render.print_table(*assessed_table(summary))
     if summary.count("error"):
         raise typer.Exit(FAILED)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limpid.cli import benchmark, cache, demo, denoise, models, noise
+from limpid.cli import assess, benchmark, cache, demo, denoise, models, noise
 from limpid.cli.errors import INTERRUPTED
 from limpid.cli.interrupt import end_promptly
 from limpid.core.version import __version__
@@ -23,7 +23,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _verb in (denoise.denoise, noise.noise, benchmark.benchmark, models.models, demo.demo, cache.cache):
+for _verb in (
+    denoise.denoise,
+    noise.noise,
+    assess.assess,
+    benchmark.benchmark,
+    models.models,
+    demo.demo,
+    cache.cache,
+):
     app.command()(_verb)
 
 

@@ -11,7 +11,7 @@ from limpid.cli.errors import FAILED, reported
 from limpid.cli.options import Inputs, Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
-    from limpid.noise.estimate import NoiseEstimate
+    from limpid.noise.result import NoiseEstimate
 
 __all__ = ["noise"]
 

@@ -7,12 +7,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from limpid.evaluation.reference_free.assessment import Assessment
+    from limpid.workflows.assess_files import FileAssessment
     from limpid.workflows.benchmark import BenchmarkTable
     from limpid.workflows.cache import CacheKind
     from limpid.workflows.demo import Demo
+    from limpid.workflows.files import FilesSummary
 
 __all__ = [
     "Table",
+    "assessed_table",
+    "assessment_table",
     "benchmark_table",
     "cache_table",
     "demo_document",
@@ -20,6 +25,7 @@ __all__ = [
     "models_table",
     "protocol_text",
     "size",
+    "tests_table",
 ]
 
 #: Column -> side its text is set on, and the rows.
@@ -50,6 +56,56 @@ def benchmark_table(table: BenchmarkTable) -> Table:
             "" if row.peak_memory_mb is None else f"{row.peak_memory_mb:.0f}",
         )
         for row in table.rows
+    )
+
+
+def assessment_table(rows: Sequence[FileAssessment]) -> Table:
+    """Return a line for each image that could be assessed."""
+    return _assessments((row.input, row.found.to_dict()) for row in rows if row.found is not None)
+
+
+def assessed_table(summary: FilesSummary) -> Table:
+    """Return the same for images that were denoised in this call."""
+    return _assessments((row.input, row.assessment) for row in summary.results if row.assessment is not None)
+
+
+def _assessments(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
+    columns = {"input": "left", "PSNR dB": "right", "90 % interval": "right", "doubtful": "right", "verdict": "left"}
+    return columns, (
+        (
+            name,
+            "" if found["psnr"] is None else f"{found['psnr']:.2f}",
+            "" if found["psnr_interval"] is None else "{:.2f} to {:.2f}".format(*found["psnr_interval"]),
+            "" if found["doubtful_share"] is None else f"{found['doubtful_share']:.0%}",
+            found["verdict"],
+        )
+        for name, found in rows
+    )
+
+
+#: What each test asks, by its name.
+_ASKED: Final = {
+    "removed": "energy removed, as a share of the noise's: enough?",
+    "excess": "the same: not too much?",
+    "whiteness": "correlation between neighbours beyond the noise's",
+    "structure": "likeness of what was removed to what is left",
+    "bias": "shift of region means, as a multiple of the noise's",
+    "level": "factor between sigma told and measured",
+}
+
+
+def tests_table(found: Assessment) -> Table:
+    """Return a line for each test."""
+    columns = {"test": "left", "statistic": "right", "threshold": "right", "": "left", "what it asks": "left"}
+    return columns, (
+        (
+            name,
+            f"{test.statistic:.3f}",
+            f"{test.threshold:.3f}",
+            "passed" if test.passed else "FAILED",
+            _ASKED[name],
+        )
+        for name, test in sorted(found.tests.items(), key=lambda item: list(_ASKED).index(item[0]))
     )
 
 

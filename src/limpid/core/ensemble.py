@@ -48,9 +48,8 @@ class Ensemble:
     def predict(self, features: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
         """Return the value and its error, for features of shape (N,)."""
         x = np.clip((features - self._arrays["mean"]) / self._arrays["scale"], -FEATURE_MOST, FEATURE_MOST)
-        outputs = [self._run(member, x.astype(np.float32)) for member in range(len(self._arrays["w0"]))]
-        value, log_error = np.mean(outputs, axis=0, dtype=np.float64)
-        return float(value), math.exp(log_error)
+        outputs = np.stack([self._run(member, x.astype(np.float32)) for member in range(len(self._arrays["w0"]))])
+        return float(outputs[:, 0].mean(dtype=np.float64)), math.exp(outputs[:, 1].mean(dtype=np.float64))
 
     def _run(self, member: int, h: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         for layer in range(_LAYERS):

@@ -186,6 +186,13 @@ class Image:
         with_channel = self.values if self.axes.endswith("C") else self.values[..., None]
         return with_channel.reshape(-1, *with_channel.shape[-3:])
 
+    def unit_planes(self) -> FloatArray:
+        """Return the pixels as float32, shape (N, Y, X, C), scaled so that the value range is ``[0, 1]``."""
+        values: FloatArray = self.planes().astype(np.float32)
+        values -= np.float32(self.value_range[0])
+        values /= np.float32(self.span)
+        return values
+
     def with_planes(self, planes: Array, *, step: Provenance | None = None) -> Image:
         """Return this image with other pixels.
 

@@ -14,6 +14,8 @@ __all__ = ["Panel", "contact_sheet"]
 
 _GAP: Final = 12
 _CAPTION: Final = 26
+_TITLE: Final = 32
+_LINE: Final = 20
 _INK: Final = (40, 40, 40)
 
 
@@ -25,13 +27,15 @@ class Panel:
     caption: str
 
 
-def contact_sheet(rows: Sequence[Sequence[Panel]]) -> Array:
+def contact_sheet(rows: Sequence[Sequence[Panel]], *, heading: Sequence[str] = ()) -> Array:
     """Lay panels out on white, each at its own pixels, captions below.
 
     Parameters
     ----------
     rows : sequence of sequences of Panel
         The panels of a row stand side by side.
+    heading : sequence of str
+        Lines above them, the first one larger.
 
     Returns
     -------
@@ -41,9 +45,10 @@ def contact_sheet(rows: Sequence[Sequence[Panel]]) -> Array:
 
     widths = [sum(p.values.shape[1] + _GAP for p in row) + _GAP for row in rows]
     heights = [max(p.values.shape[0] for p in row) + _CAPTION + _GAP for row in rows]
-    sheet = np.full((sum(heights) + _GAP, max(widths), 3), 255, dtype=np.uint8)
+    above = (_TITLE + _LINE * (len(heading) - 1) + _GAP) if heading else 0
+    sheet = np.full((above + sum(heights) + _GAP, max(widths), 3), 255, dtype=np.uint8)
     captions: list[tuple[int, int, str]] = []
-    top = _GAP
+    top = above + _GAP
     for row, height in zip(rows, heights, strict=True):
         left = _GAP
         for panel in row:
@@ -57,4 +62,7 @@ def contact_sheet(rows: Sequence[Sequence[Panel]]) -> Array:
     font = ImageFont.load_default(size=14)
     for x, y, text in captions:
         draw.text((x, y), text, fill=_INK, font=font)
+    for number, line in enumerate(heading):
+        y = _GAP if number == 0 else _GAP + _TITLE + _LINE * (number - 1)
+        draw.text((_GAP, y), line, fill=_INK, font=font if number else ImageFont.load_default(size=20))
     return np.asarray(drawing)

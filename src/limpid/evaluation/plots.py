@@ -9,7 +9,7 @@ import numpy as np
 
 from limpid.core.errors import MissingExtraError
 from limpid.core.image import Image
-from limpid.noise.estimate import NoiseEstimate
+from limpid.noise.result import NoiseEstimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,11 @@ class NetworkDenoiser:
     def identity(self) -> Mapping[str, Any]:
         """Name and weight hashes: what decides the output, up to rounding."""
         return {"model": self.name, "sha256": [self.models[c].card.sha256 for c in sorted(self.models)]}
+
+    @cached_property
+    def exact(self) -> NetworkDenoiser:
+        """The same in fp32 throughout, for small differences between outputs."""
+        return NetworkDenoiser(self.name, self.models, runtime=self.runtime, precision="fp32")
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from limpid.noise.estimate import NoiseEstimate
+    from limpid.noise.result import NoiseEstimate
 
 __all__ = ["IMPULSES_LEAST", "Advice", "advise"]
 

@@ -18,12 +18,13 @@ from limpid.core.image import Array, Image, Provenance
 from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
 from limpid.noise.advice import IMPULSES_LEAST
-from limpid.noise.estimate import NoiseEstimate, estimate_noise
+from limpid.noise.estimate import estimate_noise
+from limpid.noise.result import NoiseEstimate
 from limpid.workflows.inputs import as_image
-from limpid.workflows.level import Told, level_of, measured_sigma
+from limpid.workflows.level import Told, level_of, measured_sigma, model_parameters
 from limpid.workflows.models import denoiser_names, load_model
 
-__all__ = ["Denoised", "denoise", "run_denoise"]
+__all__ = ["Denoised", "denoise", "run_denoise", "without_impulses"]
 
 _log = logging.getLogger(__name__)
 
@@ -169,9 +170,11 @@ def run_denoise(
     """Denoise and report; parameters as in :func:`denoise`."""
     started = time.perf_counter()
     blind = sigma is None
+    repaired = False
     if sigma is None:
         found = estimate_noise(image)
-        image = _without_impulses(image, found) if strength > 0 else image
+        repaired = strength > 0 and found.impulse_share >= IMPULSES_LEAST
+        image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)
     level, told = level_of(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
@@ -186,6 +189,7 @@ def run_denoise(
     parameters: dict[str, Any] = {**denoiser.identity, "sigma": [float(f"{s:.6g}") for s in told], "strength": strength}
     if chroma_strength is not None:
         parameters["chroma_strength"] = chroma_strength
+    parameters |= model_parameters(sigma) | ({"impulses_repaired": True} if repaired else {})
     clean = denoise_image(
         image,
         denoiser,
@@ -198,10 +202,8 @@ def run_denoise(
     return Denoised(clean, denoiser.name, told, blind, strength, time.perf_counter() - started)
 
 
-def _without_impulses(image: Image, noise: NoiseEstimate) -> Image:
-    """Return the image with hot, dead and impulse pixels repaired, where there are more than chance would give."""
-    if noise.impulse_share < IMPULSES_LEAST:
-        return image
+def without_impulses(image: Image, noise: NoiseEstimate) -> Image:
+    """Return the image with hot, dead and impulse pixels repaired."""
     planes = image.planes()
     mask = np.zeros(planes.shape, np.bool_)
     for top in range(0, planes.shape[1], _STRIP_ROWS):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError, OptionError, WriteError
@@ -23,6 +23,9 @@ from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import Job, Plan, plan_outputs
 from limpid.workflows.record import Record
 from limpid.workflows.watcher import Watcher
+
+if TYPE_CHECKING:
+    from limpid.evaluation.reference_free.assessment import Assessment
 
 __all__ = ["FileResult", "FilesSummary", "denoise_files"]
 
@@ -60,6 +63,8 @@ class FileResult:
         As asked for.
     seconds : float or None
         Reading, measuring, denoising and writing.
+    assessment : mapping or None
+        How good the result is, where that was asked for: :meth:`Assessment.to_dict`.
     """
 
     input: str
@@ -72,6 +77,7 @@ class FileResult:
     blind: bool | None = None
     strength: float | None = None
     seconds: float | None = None
+    assessment: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,7 @@ def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> File
     """Return the row of one file; only an interrupt gets out of here."""
     started = time.perf_counter()
     try:
-        done = _read_denoise_write(job, denoiser, options)
+        done, found = _read_denoise_write(job, denoiser, options)
     except LimpidError as error:
         return _failed(job, str(error))
     except MemoryError:
@@ -219,10 +225,11 @@ def _denoise_file(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> File
         blind=done.blind,
         strength=done.strength,
         seconds=round(time.perf_counter() - started, 3),
+        assessment=None if found is None else found.to_dict(),
     )
 
 
-def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> Denoised:
+def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -> tuple[Denoised, Assessment | None]:
     info = probe(job.input)
     check_fits(info, SUFFIXES.get(job.output.suffix.lower(), info.format))
     image = read_image(job.input, value_range=options.value_range, max_pixels=options.max_pixels)
@@ -234,12 +241,17 @@ def _read_denoise_write(job: Job, denoiser: Denoiser, options: DenoiseOptions) -
         chroma_strength=options.chroma_strength,
         memory=None if options.memory is None else _tile_bytes(options.memory, image),
     )
+    found = None
+    if options.assess:
+        from limpid.workflows.assess import assess_image  # its libraries are slow to import
+
+        found = assess_image(image, done.image, denoiser=denoiser, told=options.sigma)
     del image  # its memory serves the encoder
     # The suffix decides; a file without one that is replaced by its output keeps its format.
     kept = None if is_image_path(job.output) else info.format
     job.output.parent.mkdir(parents=True, exist_ok=True)
     write_image(done.image, job.output, format=kept, quality=options.quality, strip_metadata=options.strip_metadata)
-    return done
+    return done, found
 
 
 def _tile_bytes(memory: int, image: Image) -> int:

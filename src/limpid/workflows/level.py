@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from limpid.core.apply import Level
 from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray, Image
-from limpid.noise.estimate import NoiseEstimate
 from limpid.noise.levels import level_map
-from limpid.noise.models import NoiseModel
+from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian
+from limpid.noise.result import NoiseEstimate
 
-__all__ = ["Told", "level_of", "measured_sigma"]
+__all__ = ["Told", "level_of", "measured_sigma", "model_parameters", "models_of", "told_again"]
 
 #: Sigma, or a noise model, for all channels or for each; in the image's own units.
 Told = float | Sequence[float] | NoiseModel | Sequence[NoiseModel]
@@ -25,6 +26,39 @@ def measured_sigma(found: NoiseEstimate) -> Sequence[float] | Sequence[NoiseMode
     return found.models if found.signal_dependent else found.sigma_per_channel
 
 
+def model_parameters(noise: Told) -> dict[str, list[float]]:
+    """Return what sigma leaves out of signal-dependent noise, for provenance: one value for each model."""
+    models = _models(noise)
+    if models is None:
+        return {}
+    rows = [
+        (0.0, one.sigma**2, 0.0) if isinstance(one, Gaussian) else (one.gain, one.floor, one.offset)
+        for one in models
+        if isinstance(one, Gaussian | PoissonGaussian)
+    ]
+    if len(rows) < len(models):  # a model of the user's own has other parameters
+        return {}
+    return {name: [row[i] for row in rows] for i, name in enumerate(("gain", "floor", "offset"))}
+
+
+def models_of(image: Image, noise: Told) -> tuple[NoiseModel, ...]:
+    """Return the noise told as a model of each channel, in the image's own units."""
+    models = _models(noise)
+    if models is None:
+        _, sigmas = level_of(image, noise)
+        return tuple(Gaussian(s) for s in sigmas)
+    _model_level(image, models)  # says what is wrong with their number
+    return tuple(models) * (image.channels // len(models))
+
+
+def told_again(parameters: Mapping[str, Any]) -> Told:
+    """Return what a denoiser was told, from the provenance of its output."""
+    if "gain" not in parameters:
+        return [float(s) for s in parameters["sigma"]]
+    each = zip(parameters["gain"], parameters["floor"], parameters["offset"], strict=True)
+    return [PoissonGaussian(g, f, o) if g > 0 else Gaussian(math.sqrt(f)) for g, f, o in each]
+
+
 def level_of(image: Image, noise: Told) -> tuple[Level, tuple[float, ...]]:
     """Return the level as a denoiser wants it, and sigma per channel in the image's units for the report.
 
@@ -33,9 +67,9 @@ def level_of(image: Image, noise: Told) -> tuple[Level, tuple[float, ...]]:
     OptionError
         If what is told fits neither the image's channels nor reason.
     """
-    models = [noise] if isinstance(noise, NoiseModel) else noise
-    if isinstance(models, Sequence) and models and all(isinstance(one, NoiseModel) for one in models):
-        return _model_level(image, models)  # type: ignore[arg-type]  # all of them, as was just seen
+    models = _models(noise)
+    if models is not None:
+        return _model_level(image, models)
     try:
         values = np.atleast_1d(np.asarray(noise, dtype=np.float64))
     except (TypeError, ValueError):
@@ -49,6 +83,14 @@ def level_of(image: Image, noise: Told) -> tuple[Level, tuple[float, ...]]:
     values = np.broadcast_to(values, (image.channels,))
     level: FloatArray = (values / image.span).astype(np.float32)
     return level, tuple(float(v) for v in values)
+
+
+def _models(noise: Told) -> list[NoiseModel] | None:
+    """Return the models told, or None where sigma was."""
+    each = [noise] if isinstance(noise, NoiseModel) else noise
+    if isinstance(each, Sequence) and each and all(isinstance(one, NoiseModel) for one in each):
+        return [one for one in each if isinstance(one, NoiseModel)]
+    return None
 
 
 def _model_level(image: Image, models: Sequence[NoiseModel]) -> tuple[Level, tuple[float, ...]]:

@@ -12,7 +12,7 @@ from limpid.core.image import Image
 from limpid.evaluation.plots import noise_plot
 from limpid.io.atomic import replacing
 from limpid.noise import estimate
-from limpid.noise.estimate import NoiseEstimate
+from limpid.noise.result import NoiseEstimate
 from limpid.workflows.inputs import as_image
 
 __all__ = ["estimate_noise", "write_noise_plot"]

@@ -10,7 +10,8 @@ from typing import Any
 
 from limpid.core.errors import LimpidError, OptionError
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
-from limpid.noise.estimate import NoiseEstimate, estimate_noise
+from limpid.noise.estimate import estimate_noise
+from limpid.noise.result import NoiseEstimate
 from limpid.workflows.expand import Found, find_images
 from limpid.workflows.noise import write_noise_plot
 from limpid.workflows.watcher import Watcher

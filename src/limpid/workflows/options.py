@@ -40,6 +40,8 @@ class DenoiseOptions:
         Outputs replace their inputs.
     resume : bool
         Leave out what the manifest in the output folder calls done.
+    assess : bool
+        Also say how good each result is, see :func:`limpid.assess`; takes about three times as long.
     dry_run : bool
         Only say what would be done.
     """
@@ -59,6 +61,7 @@ class DenoiseOptions:
     strip_metadata: bool = False
     in_place: bool = False
     resume: bool = False
+    assess: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:

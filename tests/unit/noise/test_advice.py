@@ -8,8 +8,9 @@ from scipy import ndimage
 from skimage import data
 
 from limpid.core.image import Image
-from limpid.noise.estimate import NoiseEstimate, estimate_noise
+from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian
+from limpid.noise.result import NoiseEstimate
 
 CAMERA = data.camera().astype(np.float32)
 

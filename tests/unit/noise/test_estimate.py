@@ -13,8 +13,9 @@ from scipy import ndimage
 from skimage import data
 
 from limpid.core.image import Image
-from limpid.noise.estimate import NoiseEstimate, estimate_noise
+from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import Gaussian, PoissonGaussian
+from limpid.noise.result import NoiseEstimate
 
 PICTURES = {name: getattr(data, name)() for name in ("camera", "moon", "coins")}
 

@@ -1,0 +1,1 @@
+"""How good a denoised image is, told without a clean one."""

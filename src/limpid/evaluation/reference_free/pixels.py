@@ -1,0 +1,89 @@
+"""What an assessment looks at: the pixels of one channel, before and after, and the noise they are taken to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from limpid.core.image import Array, FloatArray
+from limpid.noise.levels import level_map
+from limpid.noise.models import NoiseModel
+
+__all__ = ["ChannelPixels", "split_channels"]
+
+#: Least standard deviation of noise at a pixel, as a share of the value range: less than a tenth of 16 bits' rounding.
+_LEAST_SIGMA: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class ChannelPixels:
+    """One channel, shape (N, Y, X), in units of the value range.
+
+    Attributes
+    ----------
+    noisy, denoised : float32 array
+        Before and after. Where `usable` is false they may hold anything finite.
+    variance : float32 array
+        Variance of the noise at each pixel.
+    mean_variance : float
+        Its mean, without the bias that a local estimate may have.
+    usable : bool array
+        Pixels whose noise follows the model: finite, not clipped, not repaired.
+    """
+
+    noisy: FloatArray
+    denoised: FloatArray
+    variance: FloatArray
+    mean_variance: float
+    usable: Array
+
+    @cached_property
+    def sigma(self) -> FloatArray:
+        """Standard deviation of the noise at each pixel."""
+        sigma: FloatArray = np.sqrt(self.variance)
+        return sigma
+
+    @cached_property
+    def removed(self) -> FloatArray:
+        """What was removed, in units of the noise at each pixel; 0 where a pixel isn't usable."""
+        removed: FloatArray = np.where(self.usable, (self.noisy - self.denoised) / self.sigma, np.float32(0))
+        return removed
+
+    @cached_property
+    def count(self) -> int:
+        """Usable pixels."""
+        return int(self.usable.sum())
+
+    def mean(self, values: FloatArray) -> float:
+        """Return the mean over the usable pixels."""
+        return float(values.mean(dtype=np.float64, where=self.usable))
+
+
+def split_channels(
+    noisy: FloatArray, denoised: FloatArray, usable: Array, models: Sequence[NoiseModel]
+) -> list[ChannelPixels]:
+    """Return the channels of planes before and after.
+
+    Parameters
+    ----------
+    noisy, denoised : float32 array, shape (N, Y, X, C)
+        Before and after, in units of the value range.
+    usable : bool array, same shape
+        See :class:`ChannelPixels`; true somewhere in each channel.
+    models : sequence of NoiseModel
+        Of each channel, in the same units.
+    """
+    return [_channel(noisy[..., c], denoised[..., c], usable[..., c], model) for c, model in enumerate(models)]
+
+
+def _channel(noisy: FloatArray, denoised: FloatArray, usable: Array, model: NoiseModel) -> ChannelPixels:
+    level = np.stack([level_map(plane[..., None], model)[..., 0] for plane in noisy])
+    # The variance is linear in the signal, so that of the mean signal is the mean without bias.
+    mean = float(model.variance(noisy.mean(dtype=np.float64, where=usable)))
+    return ChannelPixels(
+        noisy, denoised, np.square(np.maximum(level, _LEAST_SIGMA)), max(mean, _LEAST_SIGMA**2), usable
+    )
