@@ -83,17 +83,6 @@ def _assessments(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
     )
 
 
-#: What each test asks, by its name.
-_ASKED: Final = {
-    "removed": "energy removed, as a share of the noise's: enough?",
-    "excess": "the same: not too much?",
-    "whiteness": "correlation between neighbours beyond the noise's",
-    "structure": "likeness of what was removed to what is left",
-    "bias": "shift of region means, as a multiple of the noise's",
-    "level": "factor between sigma told and measured",
-}
-
-
 def tests_table(found: Assessment) -> Table:
     """Return a line for each test."""
     columns = {"test": "left", "statistic": "right", "threshold": "right", "": "left", "what it asks": "left"}
@@ -103,9 +92,9 @@ def tests_table(found: Assessment) -> Table:
             f"{test.statistic:.3f}",
             f"{test.threshold:.3f}",
             "passed" if test.passed else "FAILED",
-            _ASKED[name],
+            test.asks,
         )
-        for name, test in sorted(found.tests.items(), key=lambda item: list(_ASKED).index(item[0]))
+        for name, test in found.tests.items()
     )
 
 

@@ -37,11 +37,12 @@ _LEVEL_FACTOR: Final = 1.25
 
 @dataclass(frozen=True)
 class Check:
-    """One test: its statistic, the threshold, and whether it passed."""
+    """One test: its statistic, the threshold, whether it passed, and what it asks."""
 
     statistic: float
     threshold: float
     passed: bool
+    asks: str
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,29 @@ def check_all(
         for found, noise in zip(one.neighbours, lags, strict=True)
     ]
     likeness = max((one.likeness for one in channels), key=abs)
-    checks = {
-        "whiteness": _at_most(max(apart), _CORRELATION_MOST),
-        "structure": _at_most(abs(likeness), _LIKENESS_MOST),
-    }
+    whiteness = _at_most(max(apart), _CORRELATION_MOST, "correlation between neighbours, beyond that of the noise")
+    structure = _at_most(abs(likeness), _LIKENESS_MOST, "likeness of what was removed to what is left")
     if math.isinf(variance_error):
-        return checks
+        return {"whiteness": whiteness, "structure": structure}
     energy = float(np.mean([one.energy for one in channels]))
     count = sum(one.pixels.count for one in channels)
     margin = _CHANCES * math.hypot(variance_error, math.sqrt(2 / count))
     least = _ENERGY_LEAST
     if all(one.response is not None for one in channels):
         least = _REMOVED_LEAST * max(1 - float(np.mean([one.divergence for one in channels])), 0.0)
-    checks["removed"] = Check(energy, least, energy >= least)
-    checks["excess"] = _at_most(energy, _ENERGY_MOST + margin)
-    checks["bias"] = _at_most(max(one.drift for one in channels), _DRIFT_MOST)
+    drift = max(one.drift for one in channels)
+    checks = {
+        "removed": Check(energy, least, energy >= least, "energy removed, as a share of the noise's: enough?"),
+        "excess": _at_most(energy, _ENERGY_MOST + margin, "the same: not too much?"),
+        "whiteness": whiteness,
+        "structure": structure,
+        "bias": _at_most(drift, _DRIFT_MOST, "shift of region means, as a multiple of the noise's"),
+    }
     if level is not None:
         told, measured, error = level
         factor = math.exp(abs(math.log(told / measured)))
-        checks["level"] = _at_most(factor, _LEVEL_FACTOR * math.exp(_CHANCES * error))
+        most = _LEVEL_FACTOR * math.exp(_CHANCES * error)
+        checks["level"] = _at_most(factor, most, "factor between sigma told and sigma measured")
     return checks
 
 
@@ -154,5 +159,5 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
     return Verdict("good", "What was removed is as much as the noise, as white, and free of the picture.")
 
 
-def _at_most(statistic: float, threshold: float) -> Check:
-    return Check(statistic, threshold, statistic <= threshold)
+def _at_most(statistic: float, threshold: float, asks: str) -> Check:
+    return Check(statistic, threshold, statistic <= threshold, asks)

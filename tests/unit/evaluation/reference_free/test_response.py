@@ -12,7 +12,6 @@ from limpid.evaluation.reference_free.response import correlated_probe, respond,
 from limpid.evaluation.reference_free.risk import Calibration, Evidence, measure, posterior
 from limpid.noise.models import Gaussian, PoissonGaussian
 
-
 PLAIN = Calibration(prior=1.0, chance=1.0, variance=1.0)
 
 
