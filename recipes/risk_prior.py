@@ -11,6 +11,7 @@ LIMPID_DATA=... python recipes/risk_prior.py
 
 import argparse
 import dataclasses
+import itertools
 import math
 import multiprocessing
 import os
@@ -42,6 +43,7 @@ SEED = 6
 DRAWS = 10
 FOLDS = 4
 CONFIDENCE = 0.9
+SIGMAS = (0, 5, 10, 20, 40, 80)
 #: That share of a normal distribution, and of a Student's t of 4 degrees of freedom, lies within this.
 NORMAL_REACH, T_REACH = 1.645, 2.132
 #: Denoisers and how often each is drawn; colour pieces are denoised by the network.
@@ -201,8 +203,10 @@ def report(found: dict[str, np.ndarray], guess: np.ndarray, *, kind: str, factor
     width = np.array([10 * math.log10(r.interval[1] / r.interval[0]) for r in risks])
     error = np.array([10 * abs(math.log10(r.mse / m)) for r, m in zip(risks, found["mse"], strict=True)])
     print(f"{kind}, {factors}: median error {np.median(error):.3f} dB, width {np.median(width):.2f} dB")
-    for name in ("all", *DENOISERS):
-        of = (found["denoiser"] == name) | (name == "all")
+    sigma = 255 * np.sqrt(found["told_variance"])
+    groups = {name: found["denoiser"] == name for name in DENOISERS}
+    groups |= {f"sigma {low} to {high}": (sigma >= low) & (sigma < high) for low, high in itertools.pairwise(SIGMAS)}
+    for name, of in ({"all": sigma > 0} | groups).items():
         print(f"  {name}: {inside[of].mean():.3f} held of {of.sum()}, median error {np.median(error[of]):.3f} dB")
 
 
@@ -222,17 +226,28 @@ def calibrated(found: dict[str, np.ndarray], guesses: dict[str, np.ndarray]) -> 
     def told(factor: float) -> risk.Calibration:
         return risk.Calibration(prior * factor, chance * factor, 1.0)
 
-    known = told(bisected(found, guesses["told"], "told", told))
-    return dataclasses.replace(
-        known,
-        variance=bisected(found, guesses["blind"], "blind", lambda v: dataclasses.replace(known, variance=v)),
-    )
+    everywhere = np.ones(len(mse), np.bool_)
+    known = told(bisected(found, guesses["told"], "told", told, among=everywhere))
+    # The fainter and the stronger half each by itself, then the line through both, in logarithms.
+    variance = found["blind_variance"]
+    faint = variance < np.median(variance)
+    places, factors = [], []
+    for half in (faint, ~faint):
+        places.append(float(np.log(variance[half]).mean()))
+        factor = bisected(
+            found, guesses["blind"], "blind", lambda v: dataclasses.replace(known, variance=v), among=half
+        )
+        factors.append(math.log(factor))
+    fading = (factors[0] - factors[1]) / (places[1] - places[0])
+    at_tenth = math.exp(factors[1] - fading * (math.log(0.01) - places[1]))
+    return dataclasses.replace(known, variance=at_tenth, fading=fading)
 
 
-def bisected(found, guess, kind: str, factors) -> float:
-    """Return the factor at which the intervals hold the share of errors that they say."""
-    low, high = 0.3, 5.0
-    for _ in range(7):
+def bisected(found, guess, kind: str, factors, *, among: np.ndarray) -> float:
+    """Return the factor at which the intervals of some examples hold the share of errors that they say."""
+    found, guess = {name: value[among] for name, value in found.items()}, guess[among]
+    low, high = 0.3, 8.0
+    for _ in range(8):
         middle = math.sqrt(low * high)
         share = held(found, intervals(found, guess, kind=kind, factors=factors(middle))).mean()
         print(f"{kind} {middle:.2f}: {share:.3f}", flush=True)

@@ -46,6 +46,9 @@ _LEAST_DIVERGENCE: Final = 1e-4
 _VARIANCES: Final = np.linspace(-8, 8, 241)
 _ERRORS: Final = np.linspace(math.log(1e-5), math.log(1e2), 801)
 
+#: Noise at which errors of measured variances are stated, as a share of the value range.
+_TENTH: Final = 0.1
+
 #: Ends of the 90 % interval.
 _TAILS: Final = (0.05, 0.5, 0.95)
 
@@ -90,11 +93,21 @@ class Risk:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Factors by which errors are larger than they say: the prior's, Stein's estimate's, measured variances'."""
+    """Factors by which errors are larger than they say.
+
+    Attributes
+    ----------
+    prior, chance : float
+        The prior's and Stein's estimate's.
+    variance, fading : float
+        A measured variance's: `variance` where the noise is a tenth of the value range, and more by the variance to the
+        power of ``-fading`` where it is fainter, since then more of it may be texture.
+    """
 
     prior: float
     chance: float
     variance: float
+    fading: float = 0.0
 
 
 def measure(channels: Sequence[Residual]) -> Evidence:
@@ -138,7 +151,7 @@ def posterior(
     """
     factor = calibration or _calibration()
     excess, excess_error = prior[0], prior[1] * factor.prior
-    variance_error *= factor.variance
+    variance_error *= factor.variance * (found.variance / _TENTH**2) ** -factor.fading
     shift = _VARIANCES * variance_error if variance_error > 0 else np.zeros(1)
     variance = np.exp(shift)[:, None]
     error = np.exp(_ERRORS)[None, :]  # in units of the variance as measured
@@ -171,7 +184,7 @@ def _log_t(z: _Doubles) -> _Doubles:
 
 @cache
 def _calibration() -> Calibration:
-    return Calibration(*(_networks().constant(name) for name in ("prior", "chance", "variance")))
+    return Calibration(*(_networks().constant(name) for name in ("prior", "chance", "variance", "fading")))
 
 
 @cache
