@@ -280,8 +280,7 @@ def _rerun(
     # Networks in bf16 round more than the probe changes.
     again = _Again(noisy, getattr(denoiser, "exact", denoiser), source, known)
     if not made_here and not again.says(denoised):
-        which = "the model named" if source is None else f"the model {denoiser.name!r}"
-        return None, f"{which} does not give this image again; name the model that made it"
+        return None, f"the model {denoiser.name!r} does not give this image again; name the model that made it"
     return again.run, ""
 
 

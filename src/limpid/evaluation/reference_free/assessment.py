@@ -11,7 +11,7 @@ import numpy as np
 
 from limpid.core.image import Array, FloatArray, Image
 from limpid.evaluation.reference_free.checks import Check, Verdict, check_all, judge
-from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, expected_error
+from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, expected_error, first_order
 from limpid.evaluation.reference_free.pixels import split_channels
 from limpid.evaluation.reference_free.repeats import held_out_risk
 from limpid.evaluation.reference_free.residual import BLOCK_PX, Residual
@@ -75,7 +75,7 @@ class Assessment:
     reason : str or None
         Why `psnr` is None.
     tests : mapping from str to Check
-        ``whiteness``, ``structure``, and, where the level of the noise is known, ``removed``, ``excess``, ``bias`` and
+        ``whiteness`` and, where the level of the noise is known, ``removed``, ``excess``, ``structure``, ``bias`` and
         ``level`` (only where sigma was told).
     verdict : str
         ``good``, ``too little removed``, ``too much removed``, ``structure removed``, ``intensities shifted``,
@@ -187,8 +187,11 @@ def assess_planes(
         risks = [held_out_risk(before, after, repeats, group) for group in groups]
     elif refusal is None and rerun is None:
         refusal = no_rerun
-    elif refusal is None:
-        risks = [_risk(group, noise) for group in (residuals, *([one] for one in residuals))]
+    elif refusal is None and response is not None:
+        local = first_order(response, np.stack([one.variance for one in channels], axis=-1))
+        risks = [_risk(residuals, noise, _beyond(local, usable))]
+        for c, one in enumerate(residuals):
+            risks.append(_risk([one], noise, _beyond(local[..., c], usable[..., c])))
     whole, *single = risks
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
@@ -217,7 +220,7 @@ def _assessment(
     span = image.span
     trust = error = None
     if response is not None:
-        mse = whole.mse if whole is not None else _first_order(response, variance)
+        mse = None if whole is None else whole.mse
         error = expected_error(response, variance, mse)
         shape = image.values.shape[: len(image.axes.removesuffix("C"))]
         trust = confidence(error, variance).reshape(shape)
@@ -239,14 +242,19 @@ def _assessment(
     )
 
 
-def _risk(residuals: Sequence[Residual], noise: NoiseKnown) -> Risk:
+def _risk(residuals: Sequence[Residual], noise: NoiseKnown, beyond: float) -> Risk:
+    """Return the error of all pixels; `beyond` is how many times that of the usable ones it should be."""
     found = measure(residuals)
     expected = prior(found, correlated=noise.correlation is not None)
-    return posterior(found, prior=expected, variance_error=noise.variance_error)
+    risk = posterior(found, prior=expected, variance_error=noise.variance_error)
+    unsure = math.exp(abs(math.log(beyond)) / 2)
+    low, high = risk.interval
+    return Risk(risk.mse * beyond, (low * beyond / unsure, high * beyond * unsure))
 
 
-def _first_order(response: Response, variance: FloatArray) -> float:
-    return float(np.mean(variance * np.square(response.answer), dtype=np.float64))
+def _beyond(local: FloatArray, usable: Array) -> float:
+    """Return how many times the error of usable pixels that of all is, as far as the response tells."""
+    return float(local.mean(dtype=np.float64)) / float(local.mean(dtype=np.float64, where=usable))
 
 
 def _probe(shape: tuple[int, ...], noise: NoiseKnown, rng: np.random.Generator) -> FloatArray:

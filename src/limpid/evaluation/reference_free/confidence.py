@@ -15,7 +15,7 @@ from scipy import ndimage
 from limpid.core.image import FloatArray
 from limpid.evaluation.reference_free.response import Response
 
-__all__ = ["DOUBTFUL", "confidence", "expected_error"]
+__all__ = ["DOUBTFUL", "confidence", "expected_error", "first_order"]
 
 #: Standard deviation of the Gaussian that averages the response. On the training pool at sigma 25, of 1, 1.5, 2.5 and
 #: 4, the tenth of the pixels least trusted held most of the squared error with this.
@@ -28,7 +28,7 @@ _LEAST: Final = 0.01
 DOUBTFUL: Final = 0.5
 
 
-def expected_error(response: Response, variance: FloatArray, mse: float) -> FloatArray:
+def expected_error(response: Response, variance: FloatArray, mse: float | None) -> FloatArray:
     """Return the root mean square error expected at each pixel, over the channels.
 
     Parameters
@@ -37,18 +37,25 @@ def expected_error(response: Response, variance: FloatArray, mse: float) -> Floa
         To a white probe, shape (N, Y, X, C).
     variance : float32 array, same shape
         Of the noise.
-    mse : float
-        Mean squared error of the whole.
+    mse : float or None
+        Mean squared error of the whole; that of the best denoiser that answers so, where it isn't known.
 
     Returns
     -------
     float32 array, shape (N, Y, X)
-        Its mean square is `mse`.
+        Its mean square is `mse`, where that is known.
     """
-    kept = ndimage.gaussian_filter(response.probe * response.answer, (0, _BLUR_PX, _BLUR_PX, 0))
-    square = (variance * np.maximum(kept, np.float32(_LEAST))).mean(axis=-1)
-    error: FloatArray = np.sqrt(square * np.float32(mse / float(square.mean(dtype=np.float64))))
+    square = first_order(response, variance).mean(axis=-1)
+    scale = 1.0 if mse is None else mse / float(square.mean(dtype=np.float64))
+    error: FloatArray = np.sqrt(square * np.float32(scale))
     return error
+
+
+def first_order(response: Response, variance: FloatArray) -> FloatArray:
+    """Return the squared error expected of the best denoiser that answers so, shape (N, Y, X, C)."""
+    kept = ndimage.gaussian_filter(response.probe * response.answer, (0, _BLUR_PX, _BLUR_PX, 0))
+    square: FloatArray = variance * np.maximum(kept, np.float32(_LEAST))
+    return square
 
 
 def confidence(error: FloatArray, variance: FloatArray) -> FloatArray:

@@ -90,6 +90,14 @@ class Residual:
         return max(self._mean(np.square(self._detail)), _TINY)
 
     @cached_property
+    def in_detail(self) -> float:
+        """Energy removed, each pixel in units of its own noise, in the tenth of the blocks that hold most detail."""
+        energies = block_means(np.square(self.pixels.removed), self.pixels.usable, BLOCK_PX)
+        details = block_means(np.square(self._detail), self.pixels.usable, BLOCK_PX)
+        most = np.argsort(details)[-max(len(details) // 10, 1) :]
+        return float(energies[most].mean(dtype=np.float64))
+
+    @cached_property
     def drift(self) -> float:
         """Spread of the mean of 32 x 32 regions of what was removed, as a multiple of what the noise alone has."""
         means = block_means(self.pixels.removed, self.pixels.usable, REGION_PX)
