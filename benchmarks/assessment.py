@@ -1,18 +1,21 @@
 """Quality estimated without clean images against the true quality: error, coverage and width of intervals, verdicts.
 
 Noise is neither clipped nor rounded; each image is a float array, denoised and assessed by `limpid.assess`. Told: with
-the noise model given; blind: with nothing given. Images are clusters: confidence intervals of coverage come from
-drawing images, not runs. About an hour and a half with 10 seeds on two cores; --seeds and --parts for less.
+the noise model given; blind: with nothing given. Networks run in fp32. Images are clusters: confidence intervals of
+coverage come from drawing images, not runs. Two hours with 10 seeds on two cores; --keep FILE keeps what is done, so
+that a later call goes on from there.
 
 LIMPID_DATA=... python benchmarks/assessment.py
 """
 
 import argparse
 import itertools
+import json
 import math
 import multiprocessing
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -26,8 +29,8 @@ from limpid.evaluation.scale import luma, on_scale
 from limpid.workflows.models import load_model
 
 SIGMAS = (15, 25, 50)
-GAINS = (0.01, 0.05)
-READ_NOISES = (0.005, 0.03)
+#: Gain and read noise, as shares of the value range.
+POISSON = ((0.01, 0.005), (0.02, 0.03), (0.05, 0.01))
 DENOISERS = ("fast", "nlm")
 LOADED: dict[str, limpid.Denoiser] = {}
 
@@ -35,22 +38,55 @@ LOADED: dict[str, limpid.Denoiser] = {}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--keep", type=Path, help="file of what is done, a line each; it is added to")
     args = parser.parse_args()
-    tasks = [
-        (data, index, noise, denoiser, seed)
-        for data, noises in (("bsd68", SIGMAS), ("kodak24", tuple(itertools.product(GAINS, READ_NOISES))))
+    halves = [("half", index, sigma) for sigma in SIGMAS for index in range(len(resolve("bsd68")))]
+    photographs = [("camera", index) for index in range(len(resolve("cc15")))]
+    runs = [
+        ("one", data, index, noise, denoiser, seed)
+        for seed in range(args.seeds)
+        for data, noises in (("bsd68", SIGMAS), ("kodak24", POISSON))
         for noise in noises
         for denoiser in DENOISERS
-        for seed in range(args.seeds)
         for index in range(len(resolve(data)))
     ]
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        found = pool.starmap(one, tasks, chunksize=8)
-        rows = [*estimates(found, args.seeds), *verdicts(found), *trust(found)]
-        half = pool.starmap(at_half, [(index, sigma) for sigma in SIGMAS for index in range(68)], chunksize=8)
-        rows += list(half_rows(half))
-        rows.append(real(pool.map(camera, range(len(resolve("cc15"))))))
-    record("assessment", rows)
+    rows = done([*photographs, *halves, *runs], args.keep)
+    found = [
+        {"data": data, "index": index, "noise": noise, "denoiser": denoiser, **row}
+        for (_, data, index, noise, denoiser, _), row in zip(runs, rows[-len(runs) :], strict=True)
+    ]
+    record(
+        "assessment",
+        [
+            *estimates(found, args.seeds),
+            *verdicts(found),
+            *trust(found),
+            *half_rows(rows[len(photographs) : -len(runs)]),
+            real(rows[: len(photographs)]),
+        ],
+    )
+
+
+def done(tasks: list[tuple], keep: Path | None) -> list[dict[str, object]]:
+    """Return the result of each task, from the file that keeps them where it is there."""
+    kept = {}
+    if keep is not None and keep.exists():
+        lines = [json.loads(line) for line in keep.read_text().splitlines()]
+        kept = {json.dumps(task): row for task, row in lines}
+    todo = [task for task in tasks if json.dumps(task) not in kept]
+    with (
+        multiprocessing.get_context("spawn").Pool(2) as pool,
+        Path(os.devnull if keep is None else keep).open("a", buffering=1) as file,
+    ):
+        for task, row in zip(todo, pool.imap(do, todo, chunksize=4), strict=True):
+            file.write(json.dumps([task, row]) + "\n")
+            kept[json.dumps(task)] = row
+    return [kept[json.dumps(task)] for task in tasks]
+
+
+def do(task: tuple) -> dict[str, object]:
+    kind, *arguments = task
+    return {"one": one, "half": at_half, "camera": camera}[kind](*arguments)
 
 
 def one(data: str, index: int, noise: object, denoiser: str, seed: int) -> dict[str, object]:
@@ -59,13 +95,13 @@ def one(data: str, index: int, noise: object, denoiser: str, seed: int) -> dict[
     model = limpid.Gaussian(noise / 255) if isinstance(noise, int) else limpid.PoissonGaussian(noise[0], noise[1] ** 2)
     rng = np.random.default_rng([seed, index, *(np.atleast_1d(noise) * 1000).astype(int)])
     noisy = Image.from_array(model.sample(clean, rng=rng).astype(np.float32), axes="YX", value_range=(0, 1))
-    row: dict[str, object] = {"data": data, "index": index, "noise": noise, "denoiser": denoiser}
+    row: dict[str, object] = {}
     for kind, told in (("told", model), ("blind", None)):
         found = limpid.assess(noisy, model=loaded(denoiser), noise=told)
         error = np.square(np.asarray(found.denoised) - clean)
         low, high = found.psnr_interval or (math.nan, math.nan)
         row |= {
-            f"{kind}_true": -10 * math.log10(error.mean()),
+            f"{kind}_true": -10 * math.log10(float(error.mean())),
             f"{kind}_psnr": math.nan if found.psnr is None else found.psnr,
             f"{kind}_low": low,
             f"{kind}_high": high,
@@ -73,9 +109,9 @@ def one(data: str, index: int, noise: object, denoiser: str, seed: int) -> dict[
         }
         if kind == "told" and found.confidence is not None:
             worst = np.argsort(found.confidence.ravel())[: error.size // 10]
-            row["held_by_least_trusted"] = error.ravel()[worst].sum() / error.sum()
+            row["held_by_least_trusted"] = float(error.ravel()[worst].sum() / error.sum())
             doubtful = found.doubtful
-            row["doubtful_ratio"] = error[doubtful].mean() / error.mean() if doubtful.any() else math.nan
+            row["doubtful_ratio"] = float(error[doubtful].mean() / error.mean()) if doubtful.any() else math.nan
     return row
 
 
@@ -157,15 +193,16 @@ def half_rows(found: list[dict[str, object]]) -> Iterator[dict[str, object]]:
             yield {"what": what, "images": len(rows), "share": round(float(np.mean([r[name] for r in rows])), 3)}
 
 
-def camera(index: int) -> bool:
-    """Return whether plain denoising of a real photograph, for white noise, is flagged."""
+def camera(index: int) -> dict[str, object]:
+    """Return the verdict of plain denoising of a real photograph, for white noise."""
     noisy, _ = next(itertools.islice(resolve("cc15").pairs(), index, None))
-    return limpid.assess(noisy, model=loaded("fast")).verdict == "too little removed"
+    return {"verdict": limpid.assess(noisy, model=loaded("fast")).verdict}
 
 
-def real(flagged: list[bool]) -> dict[str, object]:
+def real(rows: list[dict[str, object]]) -> dict[str, object]:
     what = "cc15, fast: called 'too little removed'"
-    return {"what": what, "images": len(flagged), "share": round(float(np.mean(flagged)), 3)}
+    share = float(np.mean([row["verdict"] == "too little removed" for row in rows]))
+    return {"what": what, "images": len(rows), "share": round(share, 3)}
 
 
 def pictures(name: str) -> list[np.ndarray]:
@@ -179,7 +216,7 @@ PICTURES: dict[str, list[np.ndarray]] = {}
 
 def loaded(name: str) -> limpid.Denoiser:
     if name not in LOADED:
-        LOADED[name] = load_model(name, threads=1)
+        LOADED[name] = load_model(name, threads=1, precision="fp32")
     return LOADED[name]
 
 

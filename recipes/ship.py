@@ -70,6 +70,8 @@ def main() -> None:
 def start(config: TrainConfig) -> str:
     if config.start_from is None:
         return "random weights"
+    if "/" in config.start_from:
+        return f"the run {config.start_from}"
     (parent,) = find_models(config.start_from).values()
     return f"{config.start_from} (SHA-256 {parent.card.sha256[:12]}...)"
 

@@ -75,6 +75,8 @@ class NetworkDenoiser:
     @cached_property
     def exact(self) -> NetworkDenoiser:
         """The same in fp32 throughout, for small differences between outputs."""
+        if self._precision == "fp32":
+            return self
         return NetworkDenoiser(self.name, self.models, runtime=self.runtime, precision="fp32")
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:

@@ -278,8 +278,11 @@ def _rerun(
             return None, f"the model {name!r} has changed since it made the image"
     assert denoiser is not None
     # Networks in bf16 round more than the probe changes.
-    again = _Again(noisy, getattr(denoiser, "exact", denoiser), source, known)
-    if not made_here and not again.says(denoised):
+    exact = getattr(denoiser, "exact", denoiser)
+    again = _Again(noisy, exact, source, known)
+    if made_here and exact is denoiser and denoised.values.dtype.kind == "f":
+        again.remember(denoised)  # what would come out again
+    elif not made_here and not again.says(denoised):
         return None, f"the model {denoiser.name!r} does not give this image again; name the model that made it"
     return again.run, ""
 
@@ -305,6 +308,10 @@ class _Again:
         strength, chroma = self._strengths
         clean = denoise_image(image, self._denoiser, level=self._level, strength=strength, chroma_strength=chroma)
         return np.asarray(clean)
+
+    def remember(self, denoised: Image) -> None:
+        """Take an image as what comes out."""
+        self._ran = self._before(), denoised.unit_planes()
 
     def _before(self) -> FloatArray:
         return np.nan_to_num(self._image.unit_planes(), nan=0.0, posinf=0.0, neginf=0.0)

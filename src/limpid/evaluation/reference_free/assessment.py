@@ -190,8 +190,10 @@ def assess_planes(
     elif refusal is None and response is not None:
         local = first_order(response, np.stack([one.variance for one in channels], axis=-1))
         risks = [_risk(residuals, noise, _beyond(local, usable))]
-        for c, one in enumerate(residuals):
-            risks.append(_risk([one], noise, _beyond(local[..., c], usable[..., c])))
+        if len(residuals) == 1:
+            risks *= 2
+        else:
+            risks += [_risk([one], noise, _beyond(local[..., c], usable[..., c])) for c, one in enumerate(residuals)]
     whole, *single = risks
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
