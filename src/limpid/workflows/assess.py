@@ -16,6 +16,7 @@ from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, LimpidError, OptionError
 from limpid.core.image import Array, FloatArray, Image
 from limpid.evaluation.reference_free.assessment import Assessment, NoiseKnown, assess_planes
+from limpid.evaluation.reference_free.clipping import REACH, clipping_bias
 from limpid.evaluation.reference_free.response import Rerun
 from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
@@ -30,8 +31,6 @@ __all__ = ["assess", "assess_image"]
 
 Picture = Image | str | PathLike[str] | npt.NDArray[Any]
 
-#: Pixels closer than this many sigma to a clipped end have lost part of their noise.
-_CLIP_REACH: Final = 2.5
 #: Share of clipped pixels that matters.
 _CLIP_LEAST: Final = 1e-3
 
@@ -132,7 +131,7 @@ def assess_image(
     if source is not None and source.repaired:
         noisy = without_impulses(noisy, found)
     known = _known(noisy, found, told)
-    usable = _usable(noisy, denoised, found, known)
+    usable, bias = _pixels(noisy, denoised, found, known)
     rerun, no_rerun = _rerun(noisy, denoised, denoiser, source, known, made_here=made_here)
     exposures = [one.unit_planes() for one in repeats]
     if exposures and math.isfinite(known.variance_error):
@@ -142,6 +141,7 @@ def assess_image(
         denoised,
         noise=known,
         usable=usable,
+        bias=bias,
         rerun=rerun,
         no_rerun=no_rerun,
         repeats=exposures,
@@ -233,27 +233,32 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
     return NoiseKnown(each_model, error, correlation, level, refusal)
 
 
-def _usable(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> Array:
-    """Return which pixels hold noise that follows the model: finite, far from clipped ends, no impulses."""
+def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> tuple[Array, FloatArray | None]:
+    """Return which pixels hold noise that follows the model, and by how much of the range clipping moved each.
+
+    Those that don't are not finite, near a clipped end, or impulses. None where nothing is clipped.
+    """
     before, after = noisy.planes(), denoised.planes()
     usable: Array = np.ones(before.shape, np.bool_)
     if before.dtype.kind == "f":
         usable &= np.isfinite(before) & np.isfinite(after)
-    ends = (-1, 1)
-    for share, side in zip(found.clipped_share, ends, strict=True):
+    bias = None
+    for share, side in zip(found.clipped_share, (-1, 1), strict=True):
         if share < _CLIP_LEAST:
             continue
+        bias = np.zeros(before.shape, np.float32) if bias is None else bias
         for c, model in enumerate(known.models):
             values = before[..., c][usable[..., c]]
             if not values.size:
                 continue
             end = float(values.min() if side < 0 else values.max())
-            unit = (end - noisy.value_range[0]) / noisy.span
-            reach = _CLIP_REACH * math.sqrt(float(model.variance(unit))) * noisy.span
-            usable[..., c] &= (end - after[..., c].astype(np.float32)) * side > reach
+            sigma = math.sqrt(float(model.variance((end - noisy.value_range[0]) / noisy.span)))
+            distance = (end - after[..., c].astype(np.float32)) * np.float32(side / max(sigma * noisy.span, 1e-12))
+            usable[..., c] &= distance > REACH
+            bias[..., c] += clipping_bias(distance) * np.float32(sigma)
     if found.impulse_share >= IMPULSES_LEAST:
         usable &= without_impulses(noisy, found).planes() == before
-    return usable
+    return usable, bias
 
 
 def _rerun(

@@ -124,6 +124,14 @@ def test_files_say_what_made_them(tmp_path):
     assert found.psnr == pytest.approx(true_psnr(limpid.read_image(tmp_path / "clean.png")), abs=0.8)
 
 
+def test_clipped_shadows_are_counted():
+    clean = data.astronaut()[256:].astype(np.float32)  # a third of it is black
+    stored = np.clip(np.rint(noisy(clean).values), 0, 255).astype(np.uint8)
+    found = limpid.assess(stored, model="fast")
+    low, high = found.psnr_interval
+    assert low < true_psnr(found.denoised, clean) < high
+
+
 def test_signal_dependent_noise_is_run_again_as_it_was(tmp_path):
     values = limpid.PoissonGaussian(2.0, 60.0).sample(CAMERA, rng=np.random.default_rng(0))
     image = Image.from_array(np.clip(np.rint(values), 0, 255).astype(np.uint8))

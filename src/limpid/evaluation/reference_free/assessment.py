@@ -15,7 +15,7 @@ from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, ex
 from limpid.evaluation.reference_free.pixels import split_channels
 from limpid.evaluation.reference_free.repeats import held_out_risk
 from limpid.evaluation.reference_free.residual import BLOCK_PX, Residual
-from limpid.evaluation.reference_free.response import Rerun, Response, correlated_probe, respond, white_probe
+from limpid.evaluation.reference_free.response import Rerun, correlated_probe, respond, white_probe
 from limpid.evaluation.reference_free.risk import Risk, measure, posterior, prior
 from limpid.noise.models import NoiseModel
 
@@ -25,6 +25,9 @@ __all__ = ["Assessment", "NoiseKnown", "assess_planes"]
 _LEAST_PX: Final = 1024
 _LEAST_BLOCKS: Final = 16
 _LEAST_SHARE: Final = 0.25
+
+#: Factor by which the squared error that clipping adds may be wrong.
+_CLIPPING_UNSURE: Final = 1.5
 
 #: Widest interval, in dB, that is worth a number.
 _WIDEST_DB: Final = 6.0
@@ -146,6 +149,7 @@ def assess_planes(
     *,
     noise: NoiseKnown,
     usable: Array,
+    bias: FloatArray | None = None,
     rerun: Rerun | None,
     no_rerun: str = "",
     repeats: Sequence[FloatArray] = (),
@@ -161,6 +165,8 @@ def assess_planes(
         What is known of the noise.
     usable : bool array, shape (N, Y, X, C)
         Pixels whose noise follows the model.
+    bias : float32 array, same shape, optional
+        How far clipping moved each denoised pixel, in units of the value range.
     rerun : callable or None
         The denoiser, as it was applied.
     no_rerun : str
@@ -174,11 +180,11 @@ def assess_planes(
     before, after = (np.where(np.isfinite(v), v, np.float32(0)) for v in (before, after))
     too_little = _too_little(usable)
     channels = split_channels(before, after, np.ones_like(usable) if too_little else usable, noise.models)
+    variance = np.stack([one.variance for one in channels], axis=-1)
     refusal = too_little or noise.refusal
     response = None
     if rerun is not None and too_little is None and math.isfinite(noise.variance_error):
-        sigma = np.stack([one.sigma for one in channels], axis=-1)
-        response = respond(rerun, before, rerun(before), sigma, _probe(before.shape, noise, rng))
+        response = respond(rerun, before, rerun(before), np.sqrt(variance), _probe(before.shape, noise, rng))
     residuals = [Residual(one, None if response is None else response.channel(c)) for c, one in enumerate(channels)]
     risks: list[Risk | None] = [None] * (1 + len(channels))
     if repeats and too_little is None:
@@ -188,12 +194,7 @@ def assess_planes(
     elif refusal is None and rerun is None:
         refusal = no_rerun
     elif refusal is None and response is not None:
-        local = first_order(response, np.stack([one.variance for one in channels], axis=-1))
-        risks = [_risk(residuals, noise, _beyond(local, usable))]
-        if len(residuals) == 1:
-            risks *= 2
-        else:
-            risks += [_risk([one], noise, _beyond(local[..., c], usable[..., c])) for c, one in enumerate(residuals)]
+        risks = _risks(residuals, noise, usable, bias, first_order(response, variance))
     whole, *single = risks
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
@@ -205,8 +206,10 @@ def assess_planes(
         )
     unknown = too_little or (None if math.isfinite(noise.variance_error) else noise.refusal)
     verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown)
-    variance = np.stack([one.variance for one in channels], axis=-1)
-    return _assessment(denoised, whole, single, refusal, tests, verdict, response, variance)
+    error = None
+    if response is not None:
+        error = expected_error(response, variance, bias, None if whole is None else whole.mse)
+    return _assessment(denoised, whole, single, refusal, tests, verdict, error, variance)
 
 
 def _assessment(
@@ -216,14 +219,12 @@ def _assessment(
     reason: str | None,
     tests: Mapping[str, Check],
     verdict: Verdict,
-    response: Response | None,
+    error: FloatArray | None,
     variance: FloatArray,
 ) -> Assessment:
     span = image.span
-    trust = error = None
-    if response is not None:
-        mse = None if whole is None else whole.mse
-        error = expected_error(response, variance, mse)
+    trust = None
+    if error is not None:
         shape = image.values.shape[: len(image.axes.removesuffix("C"))]
         trust = confidence(error, variance).reshape(shape)
         error = (error * np.float32(span)).reshape(shape)
@@ -244,19 +245,48 @@ def _assessment(
     )
 
 
-def _risk(residuals: Sequence[Residual], noise: NoiseKnown, beyond: float) -> Risk:
-    """Return the error of all pixels; `beyond` is how many times that of the usable ones it should be."""
+def _risks(
+    residuals: Sequence[Residual], noise: NoiseKnown, usable: Array, bias: FloatArray | None, local: FloatArray
+) -> list[Risk | None]:
+    """Return the error of all channels together, then of each."""
+    moved = np.zeros_like(local) if bias is None else np.square(bias)
+    whole = _beyond(_risk(residuals, noise), local, usable, moved)
+    if len(residuals) == 1:
+        return [whole, whole]
+    each = [
+        _beyond(_risk([one], noise), local[..., c], usable[..., c], moved[..., c]) for c, one in enumerate(residuals)
+    ]
+    return [whole, *each]
+
+
+def _risk(residuals: Sequence[Residual], noise: NoiseKnown) -> Risk:
     found = measure(residuals)
     expected = prior(found, correlated=noise.correlation is not None)
-    risk = posterior(found, prior=expected, variance_error=noise.variance_error)
-    unsure = math.exp(abs(math.log(beyond)) / 2)
+    return posterior(found, prior=expected, variance_error=noise.variance_error)
+
+
+def _beyond(risk: Risk, local: FloatArray, usable: Array, moved: FloatArray) -> Risk:
+    """Return the error of all pixels from that of the usable ones.
+
+    Parameters
+    ----------
+    risk : Risk
+        Of the usable pixels.
+    local : float32 array
+        Squared error expected at each pixel, up to a factor.
+    usable : bool array, same shape
+        Pixels that `risk` is of.
+    moved : float32 array
+        Squared error that clipping adds to each.
+    """
+    times = float(local.mean(dtype=np.float64)) / float(local.mean(dtype=np.float64, where=usable))
+    more = float(moved.mean(dtype=np.float64))
+    unsure = math.exp(abs(math.log(times)) / 2)
     low, high = risk.interval
-    return Risk(risk.mse * beyond, (low * beyond / unsure, high * beyond * unsure))
-
-
-def _beyond(local: FloatArray, usable: Array) -> float:
-    """Return how many times the error of usable pixels that of all is, as far as the response tells."""
-    return float(local.mean(dtype=np.float64)) / float(local.mean(dtype=np.float64, where=usable))
+    return Risk(
+        risk.mse * times + more,
+        (low * times / unsure + more / _CLIPPING_UNSURE, high * times * unsure + more * _CLIPPING_UNSURE),
+    )
 
 
 def _probe(shape: tuple[int, ...], noise: NoiseKnown, rng: np.random.Generator) -> FloatArray:

@@ -130,8 +130,8 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
     if "removed" in failed:
         return Verdict(
             "too little removed",
-            f"What was removed has {checks['removed'].statistic:.0%} of the energy of the noise; at least "
-            f"{checks['removed'].threshold:.0%} can be. Denoise at a higher sigma.",
+            f"What was removed has {checks['removed'].statistic:.0%} of the energy of the noise: most of it is left. "
+            "Denoise at a higher sigma.",
         )
     if "whiteness" in failed and correlated:
         return Verdict(

@@ -28,7 +28,7 @@ _LEAST: Final = 0.01
 DOUBTFUL: Final = 0.5
 
 
-def expected_error(response: Response, variance: FloatArray, mse: float | None) -> FloatArray:
+def expected_error(response: Response, variance: FloatArray, bias: FloatArray | None, mse: float | None) -> FloatArray:
     """Return the root mean square error expected at each pixel, over the channels.
 
     Parameters
@@ -37,6 +37,8 @@ def expected_error(response: Response, variance: FloatArray, mse: float | None) 
         To a white probe, shape (N, Y, X, C).
     variance : float32 array, same shape
         Of the noise.
+    bias : float32 array, same shape, or None
+        How far clipping moved each pixel.
     mse : float or None
         Mean squared error of the whole; that of the best denoiser that answers so, where it isn't known.
 
@@ -46,6 +48,8 @@ def expected_error(response: Response, variance: FloatArray, mse: float | None) 
         Its mean square is `mse`, where that is known.
     """
     square = first_order(response, variance).mean(axis=-1)
+    if bias is not None:
+        square += np.square(bias).mean(axis=-1)
     scale = 1.0 if mse is None else mse / float(square.mean(dtype=np.float64))
     error: FloatArray = np.sqrt(square * np.float32(scale))
     return error
