@@ -16,7 +16,7 @@ from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, LimpidError, OptionError
 from limpid.core.image import Array, FloatArray, Image
 from limpid.evaluation.reference_free.assessment import Assessment, NoiseKnown, assess_planes
-from limpid.evaluation.reference_free.clipping import REACH, clipping_bias
+from limpid.evaluation.reference_free.clipping import REACH, Clipping, clipped
 from limpid.evaluation.reference_free.response import Rerun
 from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
@@ -131,7 +131,7 @@ def assess_image(
     if source is not None and source.repaired:
         noisy = without_impulses(noisy, found)
     known = _known(noisy, found, told)
-    usable, bias = _pixels(noisy, denoised, found, known)
+    usable, clipping = _pixels(noisy, denoised, found, known)
     rerun, no_rerun = _rerun(noisy, denoised, denoiser, source, known, made_here=made_here)
     exposures = [one.unit_planes() for one in repeats]
     if exposures and math.isfinite(known.variance_error):
@@ -141,7 +141,7 @@ def assess_image(
         denoised,
         noise=known,
         usable=usable,
-        bias=bias,
+        clipping=clipping,
         rerun=rerun,
         no_rerun=no_rerun,
         repeats=exposures,
@@ -233,8 +233,8 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
     return NoiseKnown(each_model, error, correlation, level, refusal)
 
 
-def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> tuple[Array, FloatArray | None]:
-    """Return which pixels hold noise that follows the model, and by how much of the range clipping moved each.
+def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> tuple[Array, Clipping | None]:
+    """Return which pixels hold noise that follows the model, and what clipping did to the others.
 
     Those that don't are not finite, near a clipped end, or impulses. None where nothing is clipped.
     """
@@ -242,11 +242,12 @@ def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKno
     usable: Array = np.ones(before.shape, np.bool_)
     if before.dtype.kind == "f":
         usable &= np.isfinite(before) & np.isfinite(after)
-    bias = None
+    clipping = None
     for share, side in zip(found.clipped_share, (-1, 1), strict=True):
         if share < _CLIP_LEAST:
             continue
-        bias = np.zeros(before.shape, np.float32) if bias is None else bias
+        if clipping is None:
+            clipping = Clipping(np.zeros(before.shape, np.float32), np.ones(before.shape, np.float32))
         for c, model in enumerate(known.models):
             values = before[..., c][usable[..., c]]
             if not values.size:
@@ -255,10 +256,12 @@ def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKno
             sigma = math.sqrt(float(model.variance((end - noisy.value_range[0]) / noisy.span)))
             distance = (end - after[..., c].astype(np.float32)) * np.float32(side / max(sigma * noisy.span, 1e-12))
             usable[..., c] &= distance > REACH
-            bias[..., c] += clipping_bias(distance) * np.float32(sigma)
+            effect = clipped(distance)
+            clipping.bias[..., c] += effect.bias * np.float32(sigma)
+            clipping.variance_share[..., c] *= effect.variance_share
     if found.impulse_share >= IMPULSES_LEAST:
         usable &= without_impulses(noisy, found).planes() == before
-    return usable, bias
+    return usable, clipping
 
 
 def _rerun(

@@ -120,8 +120,9 @@ def test_files_say_what_made_them(tmp_path):
     image = Image.from_array(np.clip(np.rint(noisy().values), 0, 255).astype(np.uint8))
     limpid.write_image(limpid.denoise(image, model="fast", strength=0.8), tmp_path / "clean.png")
     found = limpid.assess(image, tmp_path / "clean.png")
-    assert found.reason is None
-    assert found.psnr == pytest.approx(true_psnr(limpid.read_image(tmp_path / "clean.png")), abs=0.8)
+    low, high = found.psnr_interval
+    # A quarter of the pixels is clipped; half a decibel on either side makes it more than 95 %.
+    assert low - 0.5 < true_psnr(limpid.read_image(tmp_path / "clean.png")) < high + 0.5
 
 
 def test_clipped_shadows_are_counted():

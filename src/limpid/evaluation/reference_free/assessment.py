@@ -11,6 +11,7 @@ import numpy as np
 
 from limpid.core.image import Array, FloatArray, Image
 from limpid.evaluation.reference_free.checks import Check, Verdict, check_all, judge
+from limpid.evaluation.reference_free.clipping import Clipping
 from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, expected_error, first_order
 from limpid.evaluation.reference_free.pixels import split_channels
 from limpid.evaluation.reference_free.repeats import held_out_risk
@@ -149,7 +150,7 @@ def assess_planes(
     *,
     noise: NoiseKnown,
     usable: Array,
-    bias: FloatArray | None = None,
+    clipping: Clipping | None = None,
     rerun: Rerun | None,
     no_rerun: str = "",
     repeats: Sequence[FloatArray] = (),
@@ -165,8 +166,8 @@ def assess_planes(
         What is known of the noise.
     usable : bool array, shape (N, Y, X, C)
         Pixels whose noise follows the model.
-    bias : float32 array, same shape, optional
-        How far clipping moved each denoised pixel, in units of the value range.
+    clipping : Clipping, optional
+        What clipping did to each pixel, same shape.
     rerun : callable or None
         The denoiser, as it was applied.
     no_rerun : str
@@ -194,7 +195,7 @@ def assess_planes(
     elif refusal is None and rerun is None:
         refusal = no_rerun
     elif refusal is None and response is not None:
-        risks = _risks(residuals, noise, usable, bias, first_order(response, variance))
+        risks = _risks(residuals, noise, usable, clipping, first_order(response, variance, clipping))
     whole, *single = risks
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
@@ -208,7 +209,7 @@ def assess_planes(
     verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown)
     error = None
     if response is not None:
-        error = expected_error(response, variance, bias, None if whole is None else whole.mse)
+        error = expected_error(response, variance, clipping, None if whole is None else whole.mse)
     return _assessment(denoised, whole, single, refusal, tests, verdict, error, variance)
 
 
@@ -246,10 +247,10 @@ def _assessment(
 
 
 def _risks(
-    residuals: Sequence[Residual], noise: NoiseKnown, usable: Array, bias: FloatArray | None, local: FloatArray
+    residuals: Sequence[Residual], noise: NoiseKnown, usable: Array, clipping: Clipping | None, local: FloatArray
 ) -> list[Risk | None]:
     """Return the error of all channels together, then of each."""
-    moved = np.zeros_like(local) if bias is None else np.square(bias)
+    moved = np.zeros_like(local) if clipping is None else np.square(clipping.bias)
     whole = _beyond(_risk(residuals, noise), local, usable, moved)
     if len(residuals) == 1:
         return [whole, whole]

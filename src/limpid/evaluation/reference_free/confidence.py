@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from limpid.core.image import FloatArray
+from limpid.evaluation.reference_free.clipping import Clipping
 from limpid.evaluation.reference_free.response import Response
 
 __all__ = ["DOUBTFUL", "confidence", "expected_error", "first_order"]
@@ -28,7 +29,9 @@ _LEAST: Final = 0.01
 DOUBTFUL: Final = 0.5
 
 
-def expected_error(response: Response, variance: FloatArray, bias: FloatArray | None, mse: float | None) -> FloatArray:
+def expected_error(
+    response: Response, variance: FloatArray, clipping: Clipping | None, mse: float | None
+) -> FloatArray:
     """Return the root mean square error expected at each pixel, over the channels.
 
     Parameters
@@ -37,8 +40,8 @@ def expected_error(response: Response, variance: FloatArray, bias: FloatArray | 
         To a white probe, shape (N, Y, X, C).
     variance : float32 array, same shape
         Of the noise.
-    bias : float32 array, same shape, or None
-        How far clipping moved each pixel.
+    clipping : Clipping or None
+        What clipping did to each pixel, same shape.
     mse : float or None
         Mean squared error of the whole; that of the best denoiser that answers so, where it isn't known.
 
@@ -47,19 +50,19 @@ def expected_error(response: Response, variance: FloatArray, bias: FloatArray | 
     float32 array, shape (N, Y, X)
         Its mean square is `mse`, where that is known.
     """
-    square = first_order(response, variance).mean(axis=-1)
-    if bias is not None:
-        square += np.square(bias).mean(axis=-1)
+    square = first_order(response, variance, clipping).mean(axis=-1)
+    if clipping is not None:
+        square += np.square(clipping.bias).mean(axis=-1)
     scale = 1.0 if mse is None else mse / float(square.mean(dtype=np.float64))
     error: FloatArray = np.sqrt(square * np.float32(scale))
     return error
 
 
-def first_order(response: Response, variance: FloatArray) -> FloatArray:
-    """Return the squared error expected of the best denoiser that answers so, shape (N, Y, X, C)."""
+def first_order(response: Response, variance: FloatArray, clipping: Clipping | None) -> FloatArray:
+    """Return the squared error expected of the best denoiser that answers so, but for bias, shape (N, Y, X, C)."""
     kept = ndimage.gaussian_filter(response.probe * response.answer, (0, _BLUR_PX, _BLUR_PX, 0))
     square: FloatArray = variance * np.maximum(kept, np.float32(_LEAST))
-    return square
+    return square if clipping is None else square * clipping.variance_share
 
 
 def confidence(error: FloatArray, variance: FloatArray) -> FloatArray:
