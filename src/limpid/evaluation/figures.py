@@ -46,6 +46,8 @@ def contact_sheet(rows: Sequence[Sequence[Panel]], *, heading: Sequence[str] = (
     widths = [sum(p.values.shape[1] + _GAP for p in row) + _GAP for row in rows]
     heights = [max(p.values.shape[0] for p in row) + _CAPTION + _GAP for row in rows]
     above = (_TITLE + _LINE * (len(heading) - 1) + _GAP) if heading else 0
+    font, large = ImageFont.load_default(size=14), ImageFont.load_default(size=20)
+    widths += [2 * _GAP + round((font if k else large).getlength(line)) for k, line in enumerate(heading)]
     sheet = np.full((above + sum(heights) + _GAP, max(widths), 3), 255, dtype=np.uint8)
     captions: list[tuple[int, int, str]] = []
     top = above + _GAP
@@ -59,10 +61,9 @@ def contact_sheet(rows: Sequence[Sequence[Panel]], *, heading: Sequence[str] = (
         top += height
     drawing = Image.fromarray(sheet)
     draw = ImageDraw.Draw(drawing)
-    font = ImageFont.load_default(size=14)
     for x, y, text in captions:
         draw.text((x, y), text, fill=_INK, font=font)
     for number, line in enumerate(heading):
         y = _GAP if number == 0 else _GAP + _TITLE + _LINE * (number - 1)
-        draw.text((_GAP, y), line, fill=_INK, font=font if number else ImageFont.load_default(size=20))
+        draw.text((_GAP, y), line, fill=_INK, font=font if number else large)
     return np.asarray(drawing)

@@ -103,11 +103,6 @@ class Residual:
         means = block_means(self.pixels.removed, self.pixels.usable, REGION_PX)
         return math.sqrt(float(np.mean(np.square(means)))) * REGION_PX if means.size else 0.0
 
-    @cached_property
-    def shift(self) -> float:
-        """Mean of what was removed, in units of the noise."""
-        return self._mean(self.pixels.removed)
-
     def features(self) -> _Doubles:
         """Return what the error of a denoiser is read off: ratios that don't change with the unit."""
         response, usable = self._answered, self.pixels.usable

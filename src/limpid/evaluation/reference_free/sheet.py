@@ -13,10 +13,9 @@ from limpid.evaluation.reference_free.assessment import Assessment
 
 __all__ = ["proof_sheet"]
 
-#: Largest side of an overview, and side of a crop before it is enlarged.
+#: Largest side of an overview, and of a crop before it is enlarged to as much.
 _OVERVIEW_PX: Final = 400
 _CROP_PX: Final = 200
-_ENLARGED: Final = 2
 
 #: Removed noise is drawn from black to white over this many sigma on either side.
 _SIGMAS: Final = 3.0
@@ -28,8 +27,8 @@ _COLOURS: Final = np.array([[178, 24, 43], [247, 247, 247], [33, 102, 172]], np.
 def proof_sheet(noisy: Image, denoised: Image, found: Assessment, *, title: str) -> Array:
     """Return the sheet, uint8, shape (Y, X, 3).
 
-    The upper row shows the first plane of the image reduced to 400 pixels, the lower one its least trusted part (or its
-    middle) at twice its pixels.
+    The upper row shows the first plane of the image reduced to 400 pixels at most, the lower one its least trusted part
+    (or its middle) enlarged; a small image has the lower one only.
 
     Parameters
     ----------
@@ -50,21 +49,17 @@ def proof_sheet(noisy: Image, denoised: Image, found: Assessment, *, title: str)
     ]
     trust = None if found.confidence is None else found.confidence.reshape(-1, *before.shape[:2])[0]
     if trust is not None:
-        pictures.append(("confidence: red 0, white 0.5, blue 1", _coloured(trust)))
+        pictures.append(("confidence: red 0, white ½, blue 1", _coloured(trust)))
     height, width = before.shape[:2]
-    step = -(-max(height, width) // _OVERVIEW_PX)
-    overview = [Panel(_reduced(picture, step), name) for name, picture in pictures]
-    if min(overview[0].values.shape[:2]) * 4 < _OVERVIEW_PX:  # too small a picture for its captions
-        overview = [Panel(_enlarged(p.values, _ENLARGED), p.caption) for p in overview]
     y, x = _place(trust, height, width)
-    crops = [
-        Panel(
-            _enlarged(picture[y : y + _CROP_PX, x : x + _CROP_PX], _ENLARGED),
-            f"{name.split(',')[0].split(':')[0]}, 200 %",
-        )
-        for name, picture in pictures
-    ]
-    return contact_sheet([overview, crops], heading=[title, *_lines(found)])
+    crops = [picture[y : y + _CROP_PX, x : x + _CROP_PX] for _, picture in pictures]
+    factor = max(_OVERVIEW_PX // max(crops[0].shape[:2]), 1)
+    captions = [f"{name.split(',')[0].split(':')[0]}, {factor}00 %" for name, _ in pictures]
+    rows = [[Panel(_enlarged(crop, factor), caption) for crop, caption in zip(crops, captions, strict=True)]]
+    if max(height, width) > _CROP_PX:
+        step = -(-max(height, width) // _OVERVIEW_PX)
+        rows.insert(0, [Panel(_reduced(picture, step), name) for name, picture in pictures])
+    return contact_sheet(rows, heading=[title, *_lines(found)])
 
 
 def _lines(found: Assessment) -> Iterator[str]:
