@@ -14,7 +14,7 @@ from limpid.core.errors import ImageError, ModelError, OptionError
 from limpid.core.image import Array, FloatArray, Image, Provenance
 from limpid.core.tiling import Span, tile_spans
 
-__all__ = ["Level", "denoise_image"]
+__all__ = ["Level", "denoise_image", "without_gaps"]
 
 #: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile
 #: (Y, X, C) that gives the level at each of its values (it may look at neighbours within the halo).
@@ -93,6 +93,22 @@ def denoise_image(
         if bad is not None:
             target[bad] = plane[bad]
     return image.with_planes(out, step=step)
+
+
+def without_gaps(image: Image) -> Image:
+    """Return the image as a denoiser sees it: the nearest finite pixel stands for each that is not.
+
+    Raises
+    ------
+    ImageError
+        If a plane holds no finite pixel.
+    """
+    planes = image.planes()
+    bad = [_not_finite(plane, image) for plane in planes]
+    if all(one is None for one in bad):
+        return image
+    filled = [plane if one is None else _filled(plane, one) for plane, one in zip(planes, bad, strict=True)]
+    return image.with_planes(np.stack(filled))
 
 
 class _Tile(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from limpid.core.apply import denoise_image
+from limpid.core.apply import denoise_image, without_gaps
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, LimpidError, OptionError
 from limpid.core.image import Array, FloatArray, Image
@@ -132,6 +132,7 @@ def assess_image(
         noisy = without_impulses(noisy, found)
     known = _known(noisy, found, told)
     usable, clipping = _pixels(noisy, denoised, found, known)
+    noisy = without_gaps(noisy)
     rerun, no_rerun = _rerun(noisy, denoised, denoiser, source, known, made_here=made_here)
     exposures = [one.unit_planes() for one in repeats]
     if exposures and math.isfinite(known.variance_error):
@@ -288,7 +289,7 @@ def _rerun(
     # Networks in bf16 round more than the probe changes.
     exact = getattr(denoiser, "exact", denoiser)
     again = _Again(noisy, exact, source, known)
-    if made_here and exact is denoiser and denoised.values.dtype.kind == "f":
+    if made_here and exact is denoiser and denoised.values.dtype.kind == "f" and np.isfinite(denoised.values).all():
         again.remember(denoised)  # what would come out again
     elif not made_here and not again.says(denoised):
         return None, f"the model {denoiser.name!r} does not give this image again; name the model that made it"
@@ -319,14 +320,11 @@ class _Again:
 
     def remember(self, denoised: Image) -> None:
         """Take an image as what comes out."""
-        self._ran = self._before(), denoised.unit_planes()
-
-    def _before(self) -> FloatArray:
-        return np.nan_to_num(self._image.unit_planes(), nan=0.0, posinf=0.0, neginf=0.0)
+        self._ran = self._image.unit_planes(), denoised.unit_planes()
 
     def says(self, denoised: Image) -> bool:
         """Tell whether the image at hand is what comes out."""
-        before = self._before()
+        before = self._image.unit_planes()
         after = self.run(before)
         self._ran = before, after
         low, high = (0.0, 1.0) if denoised.values.dtype.kind == "u" else (-math.inf, math.inf)

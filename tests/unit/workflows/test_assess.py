@@ -238,11 +238,12 @@ def test_what_can_not_be_estimated_is_said_so(name):
         assert found.verdict != "good"
 
 
-def test_bad_pixels_are_left_out():
+@pytest.mark.parametrize("model", ["fast", "nlm"])
+def test_bad_pixels_are_left_out(model):
     values = np.array(noisy().values)
     values[40:80, 50:120] = np.nan
     values[:8] = np.nan
-    found = limpid.assess(values, model="fast", value_range=(0, 255))
+    found = limpid.assess(values, model=model, value_range=(0, 255))
     good = np.isfinite(values)
     error = np.square(np.asarray(found.denoised) - CAMERA)[good].mean()
     assert found.psnr == pytest.approx(10 * math.log10(255**2 / error), abs=0.8)

@@ -161,7 +161,7 @@ def assess_planes(
     Parameters
     ----------
     noisy, denoised : Image
-        Of equal shape and value range.
+        Of equal shape and value range; all of `noisy` is finite.
     noise : NoiseKnown
         What is known of the noise.
     usable : bool array, shape (N, Y, X, C)
@@ -177,8 +177,8 @@ def assess_planes(
     rng : numpy.random.Generator
         For the probe.
     """
-    before, after = (image.unit_planes() for image in (noisy, denoised))
-    before, after = (np.where(np.isfinite(v), v, np.float32(0)) for v in (before, after))
+    before, after = noisy.unit_planes(), denoised.unit_planes()
+    after = np.where(np.isfinite(after), after, before)
     too_little = _too_little(usable)
     channels = split_channels(before, after, np.ones_like(usable) if too_little else usable, noise.models)
     variance = np.stack([one.variance for one in channels], axis=-1)
