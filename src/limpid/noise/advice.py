@@ -21,6 +21,8 @@ IMPULSES_LEAST: Final = 5e-4
 
 #: Banding worth a word, as a multiple of sigma, and channels that differ, as a ratio.
 _BANDING: Final = 0.25
+#: Fixed pattern worth a word, as a multiple of sigma; fine texture of a scene that stands still is below.
+_PATTERN: Final = 0.4
 _DIFFERENT: Final = 1.5
 
 
@@ -32,7 +34,7 @@ class Advice:
     ----------
     code : str
         For programs: ``unmeasured``, ``clean``, ``level``, ``signal-dependent``, ``correlated``, ``jpeg``, ``white``,
-        ``banding``, ``impulses``, ``clipped``, ``channels-differ``.
+        ``banding``, ``fixed-pattern``, ``impulses``, ``clipped``, ``channels-differ``.
     text : str
         For people.
     """
@@ -121,4 +123,14 @@ def _structure(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
         yield (
             "banding",
             f"Whole {what} are shifted by {max(rows, columns):.2f} sigma (banding); subtract dark frames first.",
+        )
+    if (
+        noise.fixed_pattern is not None
+        and noise.fixed_pattern > _PATTERN * noise.sigma > _PATTERN * _CLEAN * noise.span
+    ):
+        yield (
+            "fixed-pattern",
+            f"A pattern of {pattern:.3g} repeats in all planes: averaging them does not remove it, and a network trained "
+            "on pairs of them (Noise2Noise) would learn to keep it. Subtract a dark frame, or divide by a flat one, "
+            "first.",
         )

@@ -20,8 +20,9 @@ from limpid.noise.result import NO_NOISE, UNKNOWN, ChannelNoise, NoiseEstimate, 
 
 __all__ = ["estimate_noise"]
 
-#: Planes of a stack that are looked at.
+#: Planes of a stack that are looked at, and from how many on a pattern that repeats in them is looked for.
 _PLANES: Final = 16
+_PATTERN_PLANES: Final = 4
 
 #: Share of the range next to a clipped end that is left out at most.
 _REACH_MOST: Final = 0.4
@@ -86,7 +87,26 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
         jpeg_blocking=facts.jpeg_blocking(planes),
         bits=facts.bits_used(planes),
     )
-    return dataclasses.replace(noise, impulse_share=_impulse_share(planes, noise))
+    return dataclasses.replace(
+        noise, impulse_share=_impulse_share(planes, noise), fixed_pattern=_fixed_pattern(planes, found)
+    )
+
+
+def _fixed_pattern(planes: Array, single: list[ChannelNoise]) -> float | None:
+    """Return what repeats in all planes of a stack: the noise of their mean, beyond what averaging leaves."""
+    if len(planes) < _PATTERN_PLANES or not all(one.measured for one in single):
+        return None
+    mean = planes.mean(axis=0, dtype=np.float32)[None]
+    together = [_measure(channel) for channel in np.moveaxis(mean, -1, 0)]
+    if not all(one.measured for one in together):
+        return None
+    # One plane holds noise + pattern, the mean of N holds noise / N + pattern, in variances.
+    count = len(planes)
+    variances = [
+        max((count * both.sigma**2 - one.sigma**2) / (count - 1), 0.0)
+        for both, one in zip(together, single, strict=True)
+    ]
+    return math.sqrt(sum(variances) / len(variances))
 
 
 def _impulse_share(planes: Array, noise: NoiseEstimate) -> float:

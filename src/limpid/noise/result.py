@@ -104,6 +104,9 @@ class NoiseEstimate:
         How clearly the blocks of a JPEG file show, 0 to 1.
     bits : int or None
         Bits the levels need; None for floats on no grid.
+    fixed_pattern : float or None
+        Standard deviation of what repeats in all planes of a stack as noise does not, in the image's own units; None
+        for fewer than four planes.
     """
 
     channels: tuple[ChannelNoise, ...]
@@ -113,6 +116,7 @@ class NoiseEstimate:
     impulse_share: float = 0.0
     jpeg_blocking: float = 0.0
     bits: int | None = None
+    fixed_pattern: float | None = None
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
@@ -274,6 +278,7 @@ class NoiseEstimate:
             "clipped_share": dict(zip(("low", "high"), self.clipped_share, strict=True)),
             "jpeg_blocking": self.jpeg_blocking,
             "bits": self.bits,
+            "fixed_pattern": self.fixed_pattern,
             "advice": [{"code": one.code, "text": one.text} for one in self.advice],
         }
 

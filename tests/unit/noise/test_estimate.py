@@ -239,3 +239,16 @@ def test_json_has_the_same_keys_whatever_was_measured() -> None:
     for values in (_noisy("camera", 10), np.zeros((3, 3)), np.full((64, 64), 5.0), np.full((30, 30), np.nan)):
         answer = json.loads(json.dumps(_estimate(values.astype(np.float32)).to_dict(), allow_nan=False))
         assert tuple(answer) == NoiseEstimate.keys()
+
+
+def test_a_pattern_that_repeats_in_a_stack_is_found() -> None:
+    rng = np.random.default_rng(0)
+    pattern = 8 * rng.standard_normal(PICTURES["camera"].shape, dtype=np.float32)
+    stack = np.stack([_noisy("camera", 10, seed=k) for k in range(8)])
+    clean, dirty = (_estimate(values, axes="ZYX") for values in (stack, stack + pattern))
+    assert dirty.fixed_pattern == pytest.approx(8, rel=0.05)
+    assert clean.fixed_pattern is not None
+    assert clean.fixed_pattern < 0.3 * clean.sigma
+    assert "fixed-pattern" in [one.code for one in dirty.advice]
+    assert "fixed-pattern" not in [one.code for one in clean.advice]
+    assert _estimate(stack[:3], axes="ZYX").fixed_pattern is None
