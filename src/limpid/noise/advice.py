@@ -124,13 +124,11 @@ def _structure(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
             "banding",
             f"Whole {what} are shifted by {max(rows, columns):.2f} sigma (banding); subtract dark frames first.",
         )
-    if (
-        noise.fixed_pattern is not None
-        and noise.fixed_pattern > _PATTERN * noise.sigma > _PATTERN * _CLEAN * noise.span
-    ):
+    pattern = noise.fixed_pattern or 0.0
+    if pattern > _PATTERN * noise.sigma and noise.sigma > _CLEAN * noise.span:
         yield (
             "fixed-pattern",
-            f"A pattern of {pattern:.3g} repeats in all planes: averaging them does not remove it, and a network trained "
-            "on pairs of them (Noise2Noise) would learn to keep it. Subtract a dark frame, or divide by a flat one, "
-            "first.",
+            f"A pattern of {pattern:.3g} repeats in all planes: averaging them does not remove it, and a network that "
+            "is trained on pairs of them (Noise2Noise) would learn to keep it. Subtract a dark frame, or divide by a "
+            "flat one, first.",
         )
