@@ -29,6 +29,11 @@ class ChannelPixels:
         Before and after. Where `usable` is false they may hold anything finite.
     variance : float32 array
         Variance of the noise at each pixel.
+    weight : float32 array
+        What the derivative of the output by its own input counts with: the variance half-way between the noisy and the
+        denoised value. For counting noise, that takes its skewness into account: the covariance of noise and output is
+        ``E[v(y) D'] - g^2 E[y D''] / 2``, and ``g^2 E[y D'']`` is the difference between weights that follow the noisy
+        values and weights that follow the clean ones, for which the denoised stand.
     mean_variance : float
         Its mean, without the bias that a local estimate may have.
     usable : bool array
@@ -38,6 +43,7 @@ class ChannelPixels:
     noisy: FloatArray
     denoised: FloatArray
     variance: FloatArray
+    weight: FloatArray
     mean_variance: float
     usable: Array
 
@@ -85,5 +91,10 @@ def _channel(noisy: FloatArray, denoised: FloatArray, usable: Array, model: Nois
     # The variance is linear in the signal, so that of the mean signal is the mean without bias.
     mean = float(model.variance(noisy.mean(dtype=np.float64, where=usable)))
     return ChannelPixels(
-        noisy, denoised, np.square(np.maximum(level, _LEAST_SIGMA)), max(mean, _LEAST_SIGMA**2), usable
+        noisy,
+        denoised,
+        variance=np.square(np.maximum(level, np.float32(_LEAST_SIGMA))),
+        weight=np.asarray(model.variance((noisy + denoised) / 2), dtype=np.float32),
+        mean_variance=max(mean, _LEAST_SIGMA**2),
+        usable=usable,
     )

@@ -60,7 +60,7 @@ class Residual:
     def divergence(self) -> float:
         """Mean derivative of the output by its own input pixel, each weighted by the variance of its noise."""
         response = self._answered
-        weighted = self.pixels.variance * response.probe * response.answer
+        weighted = self.pixels.weight * response.probe * response.answer
         return self.pixels.mean(weighted) / self.pixels.mean_variance
 
     @cached_property
