@@ -33,11 +33,16 @@ class ChannelPixels:
         What the derivative of the output by its own input counts with: the variance half-way between the noisy and the
         denoised value. For counting noise, that takes its skewness into account: the covariance of noise and output is
         ``E[v(y) D'] - g^2 E[y D''] / 2``, and ``g^2 E[y D'']`` is the difference between weights that follow the noisy
-        values and weights that follow the clean ones, for which the denoised stand.
+        values and weights that follow the clean ones, for which the denoised stand [1]_.
     mean_variance : float
         Its mean, without the bias that a local estimate may have.
     usable : bool array
         Pixels whose noise follows the model: finite, not clipped, not repaired.
+
+    References
+    ----------
+    .. [1] F. Luisier, T. Blu, M. Unser, "Image denoising in mixed Poisson-Gaussian noise", IEEE Trans. Image Process.
+       20(3), 2011: theorem 1, to the second order. :doi:`10.1109/TIP.2010.2073477`
     """
 
     noisy: FloatArray
