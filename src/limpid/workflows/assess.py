@@ -94,9 +94,8 @@ def assess(
 
     Examples
     --------
-    >>> import numpy as np, limpid
-    >>> clean = np.tile(np.linspace(50, 200, 128, dtype=np.float32), (128, 1))
-    >>> noisy = np.random.default_rng(0).normal(clean, 20)
+    >>> import numpy as np, limpid, skimage
+    >>> noisy = np.random.default_rng(0).normal(skimage.data.camera(), 20)
     >>> found = limpid.assess(noisy, model="fast", value_range=(0, 255))
     >>> found.verdict, found.psnr_interval[0] < found.psnr < found.psnr_interval[1]
     ('good', True)
