@@ -21,7 +21,7 @@ from limpid.evaluation.reference_free.response import Rerun
 from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import NoiseModel
-from limpid.noise.result import NoiseEstimate
+from limpid.noise.result import NoiseEstimate, rms
 from limpid.workflows.denoise import run_denoise, without_impulses
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, models_of, told_again
@@ -221,11 +221,11 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
     else:
         models, error = models_of(noisy, told), 0.0
         _, levels = level_of(noisy, told)
-        rms = math.sqrt(sum(s * s for s in levels) / len(levels))
-        if rms == 0:
+        told_sigma = rms(levels)
+        if told_sigma == 0:
             error, refusal = math.inf, "the noise told is zero"
         elif found.white and math.isfinite(found.variance_error) and found.sigma > 0:
-            level = (rms, found.sigma, found.variance_error / 2)
+            level = (told_sigma, found.sigma, found.variance_error / 2)
     if found.jpeg and refusal is None:
         refusal = "the image was a JPEG file, which changed its noise in ways that no estimate follows"
     unit = tuple(one.shifted(-low).scaled(1 / span) for one in models)
@@ -328,10 +328,10 @@ class _Again:
         self._ran = before, after
         low, high = (0.0, 1.0) if denoised.values.dtype.kind == "u" else (-math.inf, math.inf)
         off = np.clip(after, low, high) - denoised.unit_planes()
-        rms = math.sqrt(float(np.nanmean(np.square(off))))
+        difference = math.sqrt(float(np.nanmean(np.square(off))))
         step = 1 / denoised.span if denoised.values.dtype.kind == "u" else 0.0
-        sigma = math.sqrt(sum(s * s for s in self._sigma) / len(self._sigma)) / self._image.span
-        return rms <= _SAME * sigma + step
+        sigma = rms(self._sigma) / self._image.span
+        return difference <= _SAME * sigma + step
 
 
 def _check_same_scene(noisy: FloatArray, exposures: Sequence[FloatArray], known: NoiseKnown) -> None:

@@ -183,9 +183,10 @@ def assess_planes(
     channels = split_channels(before, after, np.ones_like(usable) if too_little else usable, noise.models)
     variance = np.stack([one.variance for one in channels], axis=-1)
     refusal = too_little or noise.refusal
-    response = None
+    response = local = None
     if rerun is not None and too_little is None and math.isfinite(noise.variance_error):
         response = respond(rerun, before, rerun(before), np.sqrt(variance), _probe(before.shape, noise, rng))
+        local = first_order(response, variance, clipping)
     residuals = [Residual(one, None if response is None else response.channel(c)) for c, one in enumerate(channels)]
     risks: list[Risk | None] = [None] * (1 + len(channels))
     if repeats and too_little is None:
@@ -194,8 +195,8 @@ def assess_planes(
         risks = [held_out_risk(before, after, repeats, group) for group in groups]
     elif refusal is None and rerun is None:
         refusal = no_rerun
-    elif refusal is None and response is not None:
-        risks = _risks(residuals, noise, usable, clipping, first_order(response, variance, clipping))
+    elif refusal is None and local is not None:
+        risks = _risks(residuals, noise, usable, clipping, local)
     whole, *single = risks
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
@@ -207,9 +208,7 @@ def assess_planes(
         )
     unknown = too_little or (None if math.isfinite(noise.variance_error) else noise.refusal)
     verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown)
-    error = None
-    if response is not None:
-        error = expected_error(response, variance, clipping, None if whole is None else whole.mse)
+    error = None if local is None else expected_error(local, clipping, None if whole is None else whole.mse)
     return _assessment(denoised, whole, single, refusal, tests, verdict, error, variance)
 
 

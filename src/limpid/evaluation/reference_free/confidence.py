@@ -29,17 +29,13 @@ _LEAST: Final = 0.01
 DOUBTFUL: Final = 0.5
 
 
-def expected_error(
-    response: Response, variance: FloatArray, clipping: Clipping | None, mse: float | None
-) -> FloatArray:
+def expected_error(local: FloatArray, clipping: Clipping | None, mse: float | None) -> FloatArray:
     """Return the root mean square error expected at each pixel, over the channels.
 
     Parameters
     ----------
-    response : Response
-        To a white probe, shape (N, Y, X, C).
-    variance : float32 array, same shape
-        Of the noise.
+    local : float32 array, shape (N, Y, X, C)
+        As returned by :func:`first_order`.
     clipping : Clipping or None
         What clipping did to each pixel, same shape.
     mse : float or None
@@ -50,7 +46,7 @@ def expected_error(
     float32 array, shape (N, Y, X)
         Its mean square is `mse`, where that is known.
     """
-    square = first_order(response, variance, clipping).mean(axis=-1)
+    square = local.mean(axis=-1)
     if clipping is not None:
         square += np.square(clipping.bias).mean(axis=-1)
     scale = 1.0 if mse is None else mse / float(square.mean(dtype=np.float64))

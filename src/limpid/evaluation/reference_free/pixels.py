@@ -35,7 +35,7 @@ class ChannelPixels:
         ``E[v(y) D'] - g^2 E[y D''] / 2``, and ``g^2 E[y D'']`` is the difference between weights that follow the noisy
         values and weights that follow the clean ones, for which the denoised stand [1]_.
     mean_variance : float
-        Its mean, without the bias that a local estimate may have.
+        Mean variance of the noise, without the bias that a local estimate may have.
     usable : bool array
         Pixels whose noise follows the model: finite, not clipped, not repaired.
 
