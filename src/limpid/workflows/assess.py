@@ -127,10 +127,13 @@ def assess_image(
         level = measured_sigma(told) if isinstance(told, NoiseEstimate) else told
         denoised = run_denoise(noisy, denoiser, sigma=level).image
     source = _Source.of(denoised)
-    if source is not None and source.repaired:
-        noisy = without_impulses(noisy, found)
     known = _known(noisy, found, told)
     usable, clipping = _pixels(noisy, denoised, found, known)
+    if found.impulse_share >= IMPULSES_LEAST:
+        repaired = without_impulses(noisy, found)
+        usable &= repaired.planes() == noisy.planes()
+        if source is not None and source.repaired:
+            noisy = repaired
     noisy = without_gaps(noisy)
     rerun, no_rerun = _rerun(noisy, denoised, denoiser, source, known, made_here=made_here)
     exposures = [one.unit_planes() for one in repeats]
@@ -236,7 +239,7 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
 def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> tuple[Array, Clipping | None]:
     """Return which pixels hold noise that follows the model, and what clipping did to the others.
 
-    Those that don't are not finite, near a clipped end, or impulses. None where nothing is clipped.
+    Those that don't are not finite or near a clipped end. None where nothing is clipped.
     """
     before, after = noisy.planes(), denoised.planes()
     usable: Array = np.ones(before.shape, np.bool_)
@@ -259,8 +262,6 @@ def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKno
             effect = clipped(distance)
             clipping.bias[..., c] += effect.bias * np.float32(sigma)
             clipping.variance_share[..., c] *= effect.variance_share
-    if found.impulse_share >= IMPULSES_LEAST:
-        usable &= without_impulses(noisy, found).planes() == before
     return usable, clipping
 
 
