@@ -12,6 +12,7 @@ import torch
 from limpid.models.checkpoint import load_network
 from limpid.models.registry import build_network
 from limpid.models.store import find_models
+from limpid.training.batch import Synthetic
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool
 from limpid.training.loop import CHECKPOINT, Trainer, averaged_weights
@@ -36,7 +37,8 @@ def main() -> None:
         network.load_state_dict({**own, **fitting})
     training, held_out = open_pool(config.data)
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))
-    trainer = Trainer(config, network=network, pool=training, folder=args.out, validate=Validation(held_out))
+    source = Synthetic(training, config.noise)
+    trainer = Trainer(config, network=network, source=source, folder=args.out, validate=Validation(held_out))
     trainer.run()
 
 

@@ -22,6 +22,9 @@ LOSS_NAMES: Final = frozenset({"l1", "mse"})
 #: What may be named as the optimiser; :mod:`limpid.training.optimisers` has them.
 OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
 
+#: What may be named as the strategy; :mod:`limpid.training.strategies` has them.
+STRATEGY_NAMES: Final = frozenset({"supervised", "noise2noise", "noise2void", "neighbor2neighbor", "recorrupted"})
+
 __all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig"]
 
 
@@ -132,7 +135,9 @@ class TrainConfig:
     steps : int
         Batches the network is trained on.
     architecture, data, noise, optimiser
-        See their classes.
+        See their classes. Noise is what is added to clean pictures; noisy ones have their own.
+    strategy : str
+        Name of one of :mod:`limpid.training.strategies`. Clean pictures with noise added are ``supervised``.
     stages : tuple of Stage
         In order; the last one ends at 1.
     start_from : str or None
@@ -144,9 +149,10 @@ class TrainConfig:
     steps: int
     architecture: Architecture
     data: Data
-    noise: Noise
     optimiser: Optimiser
     stages: tuple[Stage, ...]
+    noise: Noise = Noise()
+    strategy: str = "supervised"
     start_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -159,6 +165,9 @@ class TrainConfig:
         if self.optimiser.name not in OPTIMISER_NAMES:
             known = ", ".join(sorted(OPTIMISER_NAMES))
             raise ConfigError(f"unknown optimiser {self.optimiser.name!r}; known: {known}.")
+        if self.strategy not in STRATEGY_NAMES:
+            known = ", ".join(sorted(STRATEGY_NAMES))
+            raise ConfigError(f"unknown strategy {self.strategy!r}; known: {known}.")
         if self.steps < 1 or min(min(stage.patch_px, stage.batch) for stage in self.stages) < 1:
             raise ConfigError("steps, and every patch_px and batch, must be at least 1.")
         if min(self.data.reductions) < 0 or abs(sum(self.data.reductions) - 1) > 1e-9:
@@ -178,6 +187,11 @@ class TrainConfig:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} can't be read as TOML: {error}.", source=str(path)) from error
         return _parse(cls, raw, where=path.name)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any], *, where: str) -> Self:
+        """Read what :meth:`to_dict` returned; `where` is named in errors, which are those of :meth:`from_toml`."""
+        return _parse(cls, raw, where=where)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -206,6 +220,8 @@ def _parse(cls: type[_T], raw: Mapping[str, Any], *, where: str) -> _T:
 
 def _value(kind: Any, value: Any, *, where: str) -> Any:
     if isinstance(kind, types.UnionType):
+        if value is None:
+            return None
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         return _parse(typing.cast(type, kind), value, where=where)

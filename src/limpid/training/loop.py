@@ -15,15 +15,15 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from limpid.core.errors import ConfigError
+from limpid.core.errors import ConfigError, DataError
 from limpid.io.atomic import replacing
+from limpid.training.batch import Batch, Source
 from limpid.training.config import Optimiser, TrainConfig
-from limpid.training.data import Pool
-from limpid.training.degrade import add_noise
 from limpid.training.losses import LOSSES
 from limpid.training.optimisers import OPTIMISERS
+from limpid.training.strategies import STRATEGIES, Strategy
 
-__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at"]
+__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at", "objective"]
 
 #: Name of the checkpoint in the folder of a run.
 CHECKPOINT = "checkpoint.safetensors"
@@ -43,6 +43,18 @@ def averaged_weights(folder: Path) -> dict[str, Tensor]:
     return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
 
 
+def objective(strategy: Strategy, network: nn.Module, batch: Batch, *, loss: str, seed: int) -> Tensor:
+    """Return what a strategy makes of a network and a batch; all randomness follows from `seed`."""
+
+    def predict(noisy: Tensor, level: Tensor) -> Tensor:
+        inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
+        with torch.autocast("cpu", torch.bfloat16):
+            residual: Tensor = network(inputs, told)
+        return inputs + residual.float()
+
+    return strategy.objective(predict, batch, LOSSES[loss], torch.Generator().manual_seed(seed))
+
+
 class Trainer:
     """One run in one folder: ``checkpoint.safetensors``, ``log.csv``.
 
@@ -55,8 +67,8 @@ class Trainer:
         Decides everything about the run.
     network : torch.nn.Module
         Called as ``network(noisy, level)``; returns the residual to add.
-    pool : Pool
-        Clean pictures.
+    source : Source
+        Where batches come from.
     folder : Path
         Where checkpoints go; a checkpoint found there is continued.
     validate : callable
@@ -73,13 +85,14 @@ class Trainer:
         config: TrainConfig,
         *,
         network: nn.Module,
-        pool: Pool,
+        source: Source,
         folder: Path,
         validate: Callable[[nn.Module], dict[str, float]],
     ) -> None:
         self.config = config
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.pool = pool
+        self.source = source
+        self.strategy = STRATEGIES[config.strategy]
         self.folder = folder
         self.validate = validate
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
@@ -89,13 +102,14 @@ class Trainer:
         if self._checkpoint.exists():
             self._load()
 
-    def run(self, *, checkpoint_every: int = 2000) -> None:
+    def run(self, *, checkpoint_every: int = 2000, after_step: Callable[[], None] = lambda: None) -> None:
         """Train to the last step, writing a checkpoint every `checkpoint_every` steps and at the end."""
         started, first, losses = time.monotonic(), self.step, []
         while self.step < self.config.steps:
             # Drawing in a second thread was tried: on two cores it slows the network's own threads by a fifth.
-            losses.append(self._train_step(*self._draw(self.step)))
+            losses.append(self._train_step())
             self.step += 1
+            after_step()
             if self.step % checkpoint_every == 0 or self.step == self.config.steps:
                 self._save()
                 figures = self._validate()
@@ -103,23 +117,19 @@ class Trainer:
                 self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
                 losses.clear()
 
-    def _draw(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the clean patches, noisy patches and levels of a step."""
-        stage = self.config.stage_at(step)
-        rng = np.random.default_rng([self.config.seed, step])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-        clean = torch.from_numpy(self.pool.draw(stage.batch, patch_px=stage.patch_px, rng=rng))
-        noisy, level = add_noise(clean, self.config.noise, generator)
-        noisy, level = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
-        return clean, noisy, level
-
-    def _train_step(self, clean: Tensor, noisy: Tensor, level: Tensor) -> float:
-        config = self.config
+    def _train_step(self) -> float:
+        config, stage = self.config, self.config.stage_at(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser)
-        with torch.autocast("cpu", torch.bfloat16):
-            residual = self.network(noisy, level)
-        loss = LOSSES[config.stage_at(self.step).loss](noisy + residual.float(), clean)
+        rng = np.random.default_rng([config.seed, self.step])
+        batch = self.source.draw(stage.batch, patch_px=stage.patch_px, rng=rng, step=self.step)
+        loss = objective(self.strategy, self.network, batch, loss=stage.loss, seed=int(rng.integers(2**63)))
+        if not bool(torch.isfinite(loss)):
+            raise DataError(
+                f"the loss is {float(loss.detach())} at step {self.step}: the training diverged; lower the learning rate "
+                f"({config.optimiser.learning_rate:g}). The checkpoint before is kept.",
+                source=str(self.folder),
+            )
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)
@@ -167,12 +177,12 @@ class Trainer:
         tensors = load_file(self._checkpoint)
         with safe_open(self._checkpoint, framework="pt") as file:
             run = json.loads(file.metadata()["run"])
-        config = json.loads(json.dumps(self.config.to_dict()))
-        different = [key for key in config if config[key] != run["config"].get(key)]
+        stored = TrainConfig.from_dict(run["config"], where=str(self._checkpoint)).to_dict()
+        different = [key for key, value in self.config.to_dict().items() if value != stored[key]]
         if different:
             raise ConfigError(
-                f"{self._checkpoint} was trained with another {different[0]}: {run['config'].get(different[0])}, "
-                f"now {config[different[0]]}; continue with its own recipe, or choose another folder.",
+                f"{self._checkpoint} was trained with another {different[0]}: {stored[different[0]]}, now "
+                f"{self.config.to_dict()[different[0]]}; continue with its own settings, or choose another folder.",
                 source=str(self._checkpoint),
             )
         self.step = run["step"]

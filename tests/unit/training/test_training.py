@@ -15,6 +15,7 @@ from limpid.io import write_image
 from limpid.models.registry import build_network
 from limpid.noise.levels import level_map
 from limpid.noise.models import PoissonGaussian
+from limpid.training.batch import Synthetic
 from limpid.training.config import OPTIMISER_NAMES, Architecture, Data, Noise, Optimiser, Stage, TrainConfig
 from limpid.training.data import Pool, open_pool, reduce, split_names
 from limpid.training.degrade import add_noise
@@ -45,7 +46,9 @@ def trainer(folder, pool, **changes):
     torch.manual_seed(0)
     config = dataclasses.replace(CONFIG, **changes)
     network = build_network("unet", PARAMETERS)
-    return Trainer(config, network=network, pool=pool, folder=folder, validate=lambda _: {})
+    return Trainer(
+        config, network=network, source=Synthetic(pool, config.noise), folder=folder, validate=lambda _: {}
+    )
 
 
 def test_adding_files_moves_none_between_training_and_validation():

@@ -1,0 +1,228 @@
+"""Noisy images on disk, of which a bounded part is in memory, and batches drawn from them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from limpid.core.errors import DataError, LimpidError
+from limpid.core.image import Array, FloatArray, Image
+from limpid.io import DEFAULT_MAX_PIXELS, read_image
+from limpid.noise.estimate import estimate_noise
+from limpid.noise.levels import level_map
+from limpid.noise.models import NoiseModel
+from limpid.noise.result import NoiseEstimate
+from limpid.training.batch import Batch
+
+__all__ = ["Collection", "Exposure"]
+
+#: Steps that are drawn from the same images before others are read.
+_STEPS_PER_ROUND: Final = 1000
+
+#: Bytes of pixels in memory at a time.
+_MEMORY: Final = 2**30
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One image in memory.
+
+    Attributes
+    ----------
+    planes : array, shape (N, Y, X, C)
+        Pixels, in the file's own dtype.
+    targets : array or None
+        The same scenes, clean or with other noise, of the same shape.
+    value_range : (float, float)
+        Values that become 0 and 1.
+    noise : NoiseEstimate
+        Measured in `planes`.
+    models : tuple of NoiseModel
+        The noise of each channel, the value range as ``[0, 1]``.
+    """
+
+    planes: Array
+    targets: Array | None
+    value_range: tuple[float, float]
+    noise: NoiseEstimate
+    models: tuple[NoiseModel, ...]
+
+    @classmethod
+    def of(cls, image: Image, target: Image | None = None) -> Exposure:
+        """Measure the noise of an image."""
+        noise = estimate_noise(image)
+        models = tuple(m.shifted(-image.value_range[0]).scaled(1 / image.span) for m in noise.models)
+        targets = None if target is None else target.planes()
+        return cls(image.planes(), targets, image.value_range, noise, models)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its pixels."""
+        return self.planes.nbytes + (0 if self.targets is None else self.targets.nbytes)
+
+    def unit(self, pixels: Array) -> FloatArray:
+        """Return pixels as float32, the value range as ``[0, 1]``."""
+        low, high = self.value_range
+        scaled: FloatArray = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        return scaled
+
+
+class Collection:
+    """Noisy image files, each with a partner of the same scene or without.
+
+    Where all fit into memory they are read once. Otherwise some are read for a thousand steps, then others; which ones
+    follows from the number of the step, so that a run that goes on from a checkpoint draws what one that was never
+    stopped would have drawn. A file that can't be used is left out, and named in :attr:`skipped`.
+
+    Parameters
+    ----------
+    files : sequence of (path, path or None)
+        Images and their partners.
+    patch_px : int
+        Largest patch that will be drawn; smaller images are left out.
+    channels : int, optional
+        Channels that an image must have; those of the first readable one where not given.
+    value_range : (float, float), optional
+        Values of black and white, for float files that state none.
+    memory : int
+        Bytes of pixels in memory at a time.
+    max_pixels : int
+        Files that announce more are left out.
+
+    Raises
+    ------
+    DataError
+        If none of the files can be used.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[tuple[Path, Path | None]],
+        *,
+        patch_px: int,
+        channels: int | None = None,
+        value_range: tuple[float, float] | None = None,
+        memory: int = _MEMORY,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        self._files = list(files)
+        self._patch_px = patch_px
+        self._value_range = value_range
+        self._memory = memory
+        self._max_pixels = max_pixels
+        self._skipped: dict[Path, str] = {}
+        self._channels = channels
+        self._round: int | None = None
+        self._exposures: list[Exposure] = []
+        self._all_fit = False
+        self.exposures(0)
+
+    @property
+    def channels(self) -> int:
+        """Channels of every image."""
+        assert self._channels is not None  # set by the first image read
+        return self._channels
+
+    @property
+    def skipped(self) -> Mapping[Path, str]:
+        """Files that were left out so far, and why."""
+        return self._skipped
+
+    def exposures(self, step: int) -> Sequence[Exposure]:
+        """Return the images that a step is drawn from."""
+        number = step // _STEPS_PER_ROUND
+        if not self._all_fit and number != self._round:
+            self._read(number)
+        return self._exposures
+
+    def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
+        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, flipped and turned."""
+        exposures = self.exposures(step)
+        patches = [_patch(exposures[rng.integers(len(exposures))], patch_px, rng) for _ in range(count)]
+        noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
+        has_target = exposures[0].targets is not None
+        return Batch(noisy, level, target if has_target else None)
+
+    def _read(self, number: int) -> None:
+        self._exposures, used = [], 0
+        order = np.random.default_rng([number]).permutation(len(self._files))
+        for position, index in enumerate(order):
+            exposure = self._exposure(*self._files[index])
+            if exposure is None:
+                continue
+            self._exposures.append(exposure)
+            used += exposure.size
+            if used >= self._memory:
+                self._all_fit = position + 1 == len(order)
+                break
+        else:
+            self._all_fit = True
+        self._round = number
+        if not self._exposures:
+            path, reason = next(iter(self._skipped.items()))
+            raise DataError(
+                f"none of the {len(self._files)} images can be trained on; the first, {path}: {reason}",
+                source=str(path),
+            )
+
+    def _exposure(self, path: Path, partner: Path | None) -> Exposure | None:
+        if path in self._skipped:
+            return None
+        try:
+            image = read_image(path, value_range=self._value_range, max_pixels=self._max_pixels)
+            target = None
+            if partner is not None:
+                target = read_image(partner, value_range=self._value_range, max_pixels=self._max_pixels)
+            reason = self._objection(image, target)
+            if reason is None:
+                exposure = Exposure.of(image, target)
+                if exposure.noise.measured and exposure.noise.sigma > 0:
+                    self._channels = image.channels
+                    return exposure
+                reason = "its noise can't be measured (it is constant, or clipped nearly everywhere)."
+        except LimpidError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+        self._skipped[path] = reason
+        _log.warning("%s: left out: %s", path, reason)
+        return None
+
+    def _objection(self, image: Image, target: Image | None) -> str | None:
+        if self._channels is not None and image.channels != self._channels:
+            return f"it has {image.channels} channels, the others {self._channels}; train them apart."
+        size = image.planes().shape[1:3]
+        if min(size) < self._patch_px:
+            return f"{size[1]} x {size[0]} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+        if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
+            return "it holds pixels that are not finite; fill or crop them first."
+        if target is not None and target.values.shape != image.values.shape:
+            return f"its partner has the shape {target.values.shape}, it has {image.values.shape}; they must match."
+        if target is not None and target.value_range != image.value_range:
+            return f"its partner has the value range {target.value_range}, it has {image.value_range}; they must match."
+        return None
+
+
+def _patch(exposure: Exposure, side: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each."""
+    count, height, width, _ = exposure.planes.shape
+    n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
+    place = np.s_[n, y : y + side, x : x + side]
+    noisy = exposure.unit(exposure.planes[place])
+    target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
+    level = np.concatenate(
+        [level_map(noisy[..., c : c + 1], model) for c, model in enumerate(exposure.models)], axis=-1
+    )
+    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+
+    def turned(patch: FloatArray) -> FloatArray:
+        out = np.rot90(patch, k=turns)
+        return np.ascontiguousarray((out[:, ::-1] if mirrored else out).transpose(2, 0, 1))
+
+    return turned(noisy), turned(level), turned(target)
