@@ -71,7 +71,7 @@ def test_the_rate_warms_up_and_falls_to_nothing():
         ("until = 0.5", "until = 0.9", "rising"),
         ('loss = "mse"', 'loss = "msr"', "unknown loss 'msr'; known: l1, mse"),
         ("batch = 3", "batch = 0", "at least 1"),
-        ('pool = "train-open"', 'pool = "train-open"\nreductions = [0.5, 0.4]', "sum to 1"),
+        ("reductions = [0.3, 0.45, 0.25]", "reductions = [0.5, 0.4]", "sum to 1"),
     ],
 )
 def test_a_value_out_of_range_is_refused_before_training_starts(recipe, old, new, message):
