@@ -262,9 +262,9 @@ class NoiseEstimate:
         """Return plain values, ready for JSON; None where something could not be measured."""
         known = self.measured
         return {
-            "sigma": self.sigma,
+            "sigma": self.sigma if known else None,
             "sigma_interval": _finite(self.sigma_interval),
-            "sigma_per_channel": list(self.sigma_per_channel),
+            "sigma_per_channel": list(self.sigma_per_channel) if known else None,
             "gain": self.gain if known else None,
             "gain_interval": _finite(self.gain_interval),
             "floor": self.floor if known else None,

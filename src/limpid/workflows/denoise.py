@@ -173,6 +173,11 @@ def run_denoise(
     repaired = False
     if sigma is None:
         found = estimate_noise(image)
+        if not found.measured:
+            _log.warning(
+                "%s: too few usable pixels to measure its noise, so none was removed; tell sigma to denoise it",
+                image.source or "image",
+            )
         repaired = strength > 0 and found.impulse_share >= IMPULSES_LEAST
         image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)

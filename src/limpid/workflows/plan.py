@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
-from limpid.workflows.expand import file_identity, find_images, folder_above
+from limpid.workflows.expand import Found, file_identity, find_images, folder_above
 
 __all__ = ["Job", "Plan", "plan_outputs"]
 
@@ -115,6 +115,7 @@ def plan_outputs(
             Job(hit.path, target / (hit.relative if hit.error else _renamed(hit.relative, format)), hit.error)
             for hit in found
         ]
+        _check_none_left_out(inputs, found, target)
         plan = Plan(_without_collisions(jobs), target, single=False)
     _check_not_inputs(plan.jobs)
     return plan
@@ -139,6 +140,20 @@ def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]
 def _renamed(relative: PurePath, format_: str | None) -> PurePath:
     suffix = output_suffix_for(relative, format=format_)
     return relative.with_suffix(suffix) if is_image_path(relative) else relative.with_name(relative.name + suffix)
+
+
+def _check_none_left_out(inputs: Sequence[str | PathLike[str]], found: Sequence[Found], target: Path) -> None:
+    """Refuse an output folder with images that an input names too, unless they are the outputs of an earlier run."""
+    if not target.is_dir() or (target / MANIFEST_NAME).exists():
+        return
+    taken = {hit.path for hit in found}
+    left = next((hit.path for hit in find_images(inputs) if hit.error is None and hit.path not in taken), None)
+    if left is not None:
+        raise OptionError(
+            f"the output folder {target} lies in an input and holds images that limpid has no record of writing, such "
+            f"as {left}; they would be left out, and might be replaced. Choose another output folder.",
+            source=str(left),
+        )
 
 
 def _check_not_inputs(jobs: Sequence[Job]) -> None:

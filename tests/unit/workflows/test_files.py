@@ -80,6 +80,20 @@ def test_an_output_folder_below_an_input_is_no_input(tmp_path: Path) -> None:
     assert len(find_images([tmp_path])) == 2
 
 
+def test_an_output_folder_with_images_of_the_users_own_below_an_input_is_refused(tmp_path: Path) -> None:
+    picture(tmp_path / "x.png")
+    own = picture(tmp_path / "a" / "x.png", seed=1).read_bytes()
+    median = DenoiseOptions(model="median")
+
+    for inputs in (tmp_path, tmp_path / "**"):
+        with pytest.raises(OptionError, match=r"no record of writing, such as .*a/x\.png"):
+            denoise_files([inputs], tmp_path / "a", options=median)
+    assert (tmp_path / "a" / "x.png").read_bytes() == own
+    # What an earlier run wrote is no input of the next.
+    for _ in range(2):
+        assert denoise_files([tmp_path], tmp_path / "out", options=median).count("ok") == 2
+
+
 def test_a_file_without_an_image_suffix_is_taken_when_named(tmp_path: Path) -> None:
     picture(tmp_path / "a.png").rename(tmp_path / "scan.0001")
 
