@@ -7,9 +7,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
-from limpid.inference.calibrate import measure_bf16_sigma, measure_halo
+from limpid.inference.calibrate import calibrated
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
 from limpid.models.cards import ModelCard
@@ -61,7 +59,11 @@ def main() -> None:
         metrics={},
         sha256="",
     )
-    model = calibrated(save_model(network, card, args.out or WEIGHTS / config.name), config)
+    if "bf16" not in load_runtime().precisions:
+        raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
+    _, held_out = open_pool(config.data)
+    pictures = [reduce(p, 1).transpose(2, 0, 1) for p in held_out.pictures if min(p.shape[:2]) >= 3 * HALO_LIMIT_PX]
+    model = calibrated(save_model(network, card, args.out or WEIGHTS / config.name), pictures, limit=HALO_LIMIT_PX)
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
     write_card(model)
     print(model.card.to_json())
@@ -74,24 +76,6 @@ def start(config: TrainConfig) -> str:
         return f"the run {config.start_from}"
     (parent,) = find_models(config.start_from).values()
     return f"{config.start_from} (SHA-256 {parent.card.sha256[:12]}...)"
-
-
-def calibrated(model: StoredModel, config: TrainConfig) -> StoredModel:
-    _, held_out = open_pool(config.data)
-    side = 3 * HALO_LIMIT_PX
-    pictures = [
-        np.ascontiguousarray(reduce(p, 1)[:side, :side].transpose(2, 0, 1))
-        for p in held_out.pictures
-        if min(p.shape[:2]) >= side
-    ]
-    runtime = load_runtime()
-    if "bf16" not in runtime.precisions:
-        raise SystemExit(f"{runtime.device} has no bf16: calibrate on a processor that has")
-    exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
-    card = model.card
-    halo = measure_halo(exact, pictures, sigma=card.sigma_max, multiple=card.size_multiple, limit=HALO_LIMIT_PX)
-    bf16 = measure_bf16_sigma(exact, rough, pictures)
-    return dataclasses.replace(model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=bf16))
 
 
 def measured(model: StoredModel) -> dict[str, object]:

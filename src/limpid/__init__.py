@@ -35,6 +35,7 @@ _PUBLIC = {
     "estimate_noise": "workflows.noise",
     "load_model": "workflows.models",
     "read_image": "io",
+    "train": "workflows.train",
     "write_image": "io",
 }
 

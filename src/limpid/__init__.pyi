@@ -20,5 +20,6 @@ from limpid.workflows.benchmark import benchmark as benchmark
 from limpid.workflows.denoise import denoise as denoise
 from limpid.workflows.models import load_model as load_model
 from limpid.workflows.noise import estimate_noise as estimate_noise
+from limpid.workflows.train import train as train
 
 __version__: str

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limpid.cli import assess, benchmark, cache, demo, denoise, models, noise
+from limpid.cli import assess, benchmark, cache, demo, denoise, models, noise, train
 from limpid.cli.errors import INTERRUPTED
 from limpid.cli.interrupt import end_promptly
 from limpid.core.version import __version__
@@ -27,6 +27,7 @@ for _verb in (
     denoise.denoise,
     noise.noise,
     assess.assess,
+    train.train,
     benchmark.benchmark,
     models.models,
     demo.demo,

@@ -42,10 +42,15 @@ class Bar:
 
     def advance(self) -> None:
         """Count one more."""
+        if self._bar is not None:
+            self.reached(int(self._bar.tasks[0].completed) + 1)
+
+    def reached(self, done: int, count: int | None = None) -> None:
+        """Set what is done, and the length of the bar where it is given."""
         if self._bar is None or self._task is None:
             return
-        self._bar.advance(self._task)
         task = self._bar.tasks[0]
+        self._bar.update(self._task, completed=done, total=count or task.total)
         if task.elapsed and task.completed:
             self._bar.update(self._task, speed=f"{task.completed / task.elapsed:.3g}/s")
 

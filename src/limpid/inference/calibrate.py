@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
 from limpid.core.image import FloatArray
-from limpid.inference.runtimes import Network
+from limpid.inference.runtimes import Network, load_runtime
+from limpid.models.store import StoredModel
 
-__all__ = ["measure_bf16_sigma", "measure_halo"]
+__all__ = ["calibrated", "measure_bf16_sigma", "measure_halo"]
 
 #: Largest difference between tiled and whole at the edge of what a tile keeps, as a share of the value range.
 HALO_TOLERANCE: Final = 0.25 / 255
@@ -19,6 +21,34 @@ HALO_TOLERANCE: Final = 0.25 / 255
 BF16_TOLERANCE: Final = 0.02
 
 _LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
+
+
+def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int) -> StoredModel:
+    """Return a model whose card says how far its network sees, and from which level on bf16 is harmless.
+
+    Parameters
+    ----------
+    model : StoredModel
+        Its files are not changed.
+    pictures : sequence of float32 arrays, shape (C, H, W)
+        In ``[0, 1]``; those smaller than three times `limit` are continued by their mirror image.
+    limit : int
+        Largest halo, a multiple of the model's ``size_multiple``.
+    """
+    side = 3 * limit
+    cut = [
+        np.ascontiguousarray(np.pad(p, [(0, 0), *((0, max(0, side - n)) for n in p.shape[1:])], mode="symmetric"))[
+            :, :side, :side
+        ]
+        for p in pictures
+    ]
+    runtime, card = load_runtime(), model.card
+    exact = runtime.compile(model, precision="fp32")
+    halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
+    sigma = 1.0
+    if "bf16" in runtime.precisions:
+        sigma = measure_bf16_sigma(exact, runtime.compile(model, precision="bf16"), cut)
+    return dataclasses.replace(model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=sigma))
 
 
 def measure_halo(network: Network, pictures: Iterable[FloatArray], *, sigma: float, multiple: int, limit: int) -> int:

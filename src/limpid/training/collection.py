@@ -144,9 +144,9 @@ class Collection:
         return self._exposures
 
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
-        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, flipped and turned."""
+        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
         exposures = self.exposures(step)
-        patches = [_patch(exposures[rng.integers(len(exposures))], patch_px, rng) for _ in range(count)]
+        patches = [_patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng) for _ in range(count)]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         has_target = exposures[0].targets is not None
         return Batch(noisy, level, target if has_target else None)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from limpid.core.errors import ConfigError, DataError
 from limpid.io.atomic import replacing
-from limpid.training.batch import Batch, Source
+from limpid.training.batch import Source
 from limpid.training.config import Optimiser, TrainConfig
-from limpid.training.losses import LOSSES
 from limpid.training.optimisers import OPTIMISERS
-from limpid.training.strategies import STRATEGIES, Strategy
+from limpid.training.strategies import STRATEGIES, objective
 
-__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at", "objective"]
+__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at", "stored_config"]
 
 #: Name of the checkpoint in the folder of a run.
 CHECKPOINT = "checkpoint.safetensors"
@@ -43,16 +43,16 @@ def averaged_weights(folder: Path) -> dict[str, Tensor]:
     return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
 
 
-def objective(strategy: Strategy, network: nn.Module, batch: Batch, *, loss: str, seed: int) -> Tensor:
-    """Return what a strategy makes of a network and a batch; all randomness follows from `seed`."""
+def stored_config(folder: Path) -> TrainConfig:
+    """Return the configuration of the checkpoint in the folder of a run."""
+    return _stored(folder)[1]
 
-    def predict(noisy: Tensor, level: Tensor) -> Tensor:
-        inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
-        with torch.autocast("cpu", torch.bfloat16):
-            residual: Tensor = network(inputs, told)
-        return inputs + residual.float()
 
-    return strategy.objective(predict, batch, LOSSES[loss], torch.Generator().manual_seed(seed))
+def _stored(folder: Path) -> tuple[int, TrainConfig]:
+    """Return the step and the configuration of a checkpoint."""
+    with safe_open(folder / CHECKPOINT, framework="pt") as file:
+        run = json.loads(file.metadata()["run"])
+    return int(run["step"]), TrainConfig.from_dict(run["config"], where=str(folder / CHECKPOINT))
 
 
 class Trainer:
@@ -126,7 +126,7 @@ class Trainer:
         loss = objective(self.strategy, self.network, batch, loss=stage.loss, seed=int(rng.integers(2**63)))
         if not bool(torch.isfinite(loss)):
             raise DataError(
-                f"the loss is {float(loss.detach())} at step {self.step}: the training diverged; lower the learning rate "
+                f"the loss is {float(loss.detach())} at step {self.step}: the training diverged; lower the rate "
                 f"({config.optimiser.learning_rate:g}). The checkpoint before is kept.",
                 source=str(self.folder),
             )
@@ -172,12 +172,9 @@ class Trainer:
             file.write(content)
 
     def _load(self) -> None:
-        from safetensors import safe_open
-
         tensors = load_file(self._checkpoint)
-        with safe_open(self._checkpoint, framework="pt") as file:
-            run = json.loads(file.metadata()["run"])
-        stored = TrainConfig.from_dict(run["config"], where=str(self._checkpoint)).to_dict()
+        step, config = _stored(self.folder)
+        stored = config.to_dict()
         different = [key for key, value in self.config.to_dict().items() if value != stored[key]]
         if different:
             raise ConfigError(
@@ -185,14 +182,14 @@ class Trainer:
                 f"{self.config.to_dict()[different[0]]}; continue with its own settings, or choose another folder.",
                 source=str(self._checkpoint),
             )
-        self.step = run["step"]
+        self.step = step
         self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
         self.average = {n: tensors[f"average.{n}"] for n in self.average}
         parameters = dict(self.network.named_parameters())
         for parameter in parameters.values():
             self.optimiser.state[parameter] = {"step": torch.tensor(float(self.step))}
-        for stored, tensor in tensors.items():
-            kind, _, rest = stored.partition(".")
+        for entry, tensor in tensors.items():
+            kind, _, rest = entry.partition(".")
             if kind == "optimiser":
                 key, _, name = rest.partition(".")
                 self.optimiser.state[parameters[name]][key] = tensor

@@ -9,13 +9,21 @@ import torch
 from torch import nn
 
 from limpid.core.errors import DataError
+from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
+from limpid.training.strategies import STRATEGIES, objective
 
-__all__ = ["Validation"]
+__all__ = ["HeldOut", "Validation"]
 
 _SIDE: Final = 256
 _SIGMAS: Final = (15, 25, 50)
 _BATCH: Final = 8
+
+#: Batches of held-out patches.
+_ROUNDS: Final = 8
+
+#: Noise that is added to one of two images made from one, as a share of the noise it has.
+_SHARE: Final = 0.5
 
 
 class Validation:
@@ -58,3 +66,49 @@ class Validation:
                 residual = network(inputs, torch.full_like(inputs, sigma / 255))
             scores.append(-10 * (inputs + residual.float() - clean).square().mean((1, 2, 3)).log10())
         return float(torch.cat(scores).mean())
+
+
+class HeldOut:
+    """How much of the noise is left in patches that are not trained on, estimated without clean ones.
+
+    With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
+    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise. The
+    same patches and the same noise each time, so that checkpoints and strategies can be compared.
+
+    Parameters
+    ----------
+    source : Source
+        Images that are held out.
+    strategy : str
+        Name of the strategy.
+    patch_px : int
+        Side of the patches.
+    """
+
+    def __init__(self, source: Source, *, strategy: str, patch_px: int) -> None:
+        rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
+        self._cases: list[tuple[Batch, float]] = []
+        for _ in range(_ROUNDS):
+            batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
+            variance = float(batch.level.square().mean())
+            if batch.target is not None:
+                self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                continue
+            drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
+            more = (1 + _SHARE**2) ** 0.5
+            split = Batch(batch.noisy + _SHARE * drawn, batch.level * more, batch.noisy - drawn / _SHARE)
+            self._cases.append((split, variance * (1 + 1 / _SHARE**2)))
+
+    @property
+    def level(self) -> float:
+        """Level of the noise that 99 % of the values have at most, the value range as 1."""
+        return float(torch.cat([batch.level.flatten() for batch, _ in self._cases]).quantile(0.99))
+
+    @torch.no_grad()
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        """Return ``noise_left``: the mean squared error as a share of the noise's variance; by chance below 0."""
+        error = sum(
+            float(objective(STRATEGIES["supervised"], network, batch, loss="mse", seed=0)) - own
+            for batch, own in self._cases
+        )
+        return {"noise_left": error / sum(float(batch.level.square().mean()) for batch, _ in self._cases)}

@@ -15,13 +15,13 @@ from limpid.io import write_image
 from limpid.models.registry import build_network
 from limpid.noise.levels import level_map
 from limpid.noise.models import PoissonGaussian
-from limpid.training.batch import Synthetic
+from limpid.training.batch import Batch, Synthetic
 from limpid.training.config import OPTIMISER_NAMES, Architecture, Data, Noise, Optimiser, Stage, TrainConfig
 from limpid.training.data import Pool, open_pool, reduce, split_names
 from limpid.training.degrade import add_noise
 from limpid.training.loop import Trainer, averaged_weights
 from limpid.training.optimisers import OPTIMISERS, Muon
-from limpid.training.validation import Validation
+from limpid.training.validation import HeldOut, Validation
 
 PARAMETERS = {"channels": 1, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
 DATA = Data(pool="none", channels=1)
@@ -46,9 +46,7 @@ def trainer(folder, pool, **changes):
     torch.manual_seed(0)
     config = dataclasses.replace(CONFIG, **changes)
     network = build_network("unet", PARAMETERS)
-    return Trainer(
-        config, network=network, source=Synthetic(pool, config.noise), folder=folder, validate=lambda _: {}
-    )
+    return Trainer(config, network=network, source=Synthetic(pool, config.noise), folder=folder, validate=lambda _: {})
 
 
 def test_adding_files_moves_none_between_training_and_validation():
@@ -180,3 +178,22 @@ def test_an_update_by_muon_moves_every_direction_by_about_as_much(shape):
     assert bool((0.6 * size < singular).all())
     assert bool((singular < 1.3 * size).all())
     assert float((weight.detach() * weight.grad).sum()) < 0
+
+
+@pytest.mark.parametrize("target", [None, "clean", "noisy"])
+def test_the_noise_that_is_left_is_told_without_clean_images(target):
+    """For a network that removes nothing it is all of it; for one that halves it and keeps the signal, a quarter."""
+    clean, strategy = torch.full((8, 1, 64, 64), 0.5), {"noisy": "noise2noise", "clean": "supervised"}.get(target)
+
+    class Source:
+        def draw(self, count, *, patch_px, rng, step):
+            noisy, other = (
+                clean + 0.1 * torch.from_numpy(rng.standard_normal(clean.shape, dtype=np.float32)) for _ in range(2)
+            )
+            return Batch(noisy, torch.full_like(noisy, 0.1), {None: None, "clean": clean, "noisy": other}[target])
+
+    left = HeldOut(Source(), strategy=strategy or "recorrupted", patch_px=64)
+    assert left.level == pytest.approx(0.1 * (1 if target else 1.25**0.5))
+    assert left(lambda noisy, level: torch.zeros_like(noisy))["noise_left"] == pytest.approx(1, abs=0.05)
+    halved = left(lambda noisy, level: (clean - noisy) / 2)["noise_left"]
+    assert halved == pytest.approx(0.25, abs=0.03)

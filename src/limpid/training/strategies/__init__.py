@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import torch
+from torch import Tensor, nn
+
+from limpid.training.batch import Batch
+from limpid.training.losses import LOSSES
 from limpid.training.strategies.base import Strategy
 from limpid.training.strategies.neighbor2neighbor import Neighbor2Neighbor
 from limpid.training.strategies.noise2noise import Noise2Noise
@@ -12,7 +17,7 @@ from limpid.training.strategies.noise2void import Noise2Void
 from limpid.training.strategies.recorrupted import Recorrupted
 from limpid.training.strategies.supervised import Supervised
 
-__all__ = ["STRATEGIES", "Strategy"]
+__all__ = ["STRATEGIES", "Strategy", "objective"]
 
 #: What a configuration may name under ``strategy``.
 STRATEGIES: Final[Mapping[str, Strategy]] = {
@@ -22,3 +27,15 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
     "neighbor2neighbor": Neighbor2Neighbor(),
     "recorrupted": Recorrupted(),
 }
+
+
+def objective(strategy: Strategy, network: nn.Module, batch: Batch, *, loss: str, seed: int) -> Tensor:
+    """Return what a strategy makes of a network and a batch; all randomness follows from `seed`."""
+
+    def predict(noisy: Tensor, level: Tensor) -> Tensor:
+        inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
+        with torch.autocast("cpu", torch.bfloat16):
+            residual: Tensor = network(inputs, told)
+        return inputs + residual.float()
+
+    return strategy.objective(predict, batch, LOSSES[loss], torch.Generator().manual_seed(seed))

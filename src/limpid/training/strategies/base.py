@@ -26,6 +26,8 @@ class Strategy(Protocol):
     ----------
     needs_target : bool
         Whether batches must have a target.
+    noisy_target : bool
+        Whether that target has noise of its own.
     needs_white_noise : bool
         Whether it is wrong for noise that is correlated between neighbouring pixels.
     patch_multiple : int
@@ -33,6 +35,7 @@ class Strategy(Protocol):
     """
 
     needs_target: ClassVar[bool]
+    noisy_target: ClassVar[bool]
     needs_white_noise: ClassVar[bool]
     patch_multiple: ClassVar[int]
 

@@ -33,6 +33,7 @@ class Neighbor2Neighbor:
     """
 
     needs_target: ClassVar = False
+    noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
     patch_multiple: ClassVar = 2
 
@@ -42,7 +43,7 @@ class Neighbor2Neighbor:
         picked = _PAIRS[torch.randint(len(_PAIRS), (count, height // 2, width // 2), generator=generator)]
 
         def halves(image: Tensor) -> tuple[Tensor, Tensor]:
-            cells = functional.pixel_unshuffle(image, 2).unflatten(1, (image.shape[1], 4))
+            cells = functional.pixel_unshuffle(image, 2).reshape(count, -1, 4, height // 2, width // 2)
             first, second = (
                 cells.gather(2, which[:, None, None].expand(-1, image.shape[1], 1, -1, -1))[:, :, 0]
                 for which in picked.unbind(-1)

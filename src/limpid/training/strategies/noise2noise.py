@@ -20,4 +20,4 @@ class Noise2Noise(Supervised):
     .. [1] J. Lehtinen et al., "Noise2Noise: learning image restoration without clean data", ICML 2018.
     """
 
-    needs_white_noise: ClassVar = False
+    noisy_target: ClassVar = True

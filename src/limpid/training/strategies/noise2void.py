@@ -34,12 +34,13 @@ class Noise2Void:
     """
 
     needs_target: ClassVar = False
+    noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss at hidden pixels (see :class:`~limpid.training.strategies.base.Strategy`)."""
-        count, channels, height, width = batch.noisy.shape
+        count, _, height, width = batch.noisy.shape
         down, across = -(-height // _CELL), -(-width // _CELL)
         y, x = (
             torch.randint(_CELL, (count, down, across), generator=generator) + _CELL * torch.arange(n).view(shape)

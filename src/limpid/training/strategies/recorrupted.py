@@ -20,10 +20,10 @@ class Recorrupted:
     r"""Add noise to the input and take some of it off the target, so that the two are independent [1]_.
 
     From *y* with noise of standard deviation *s* and *z* drawn from a normal distribution come :math:`y + a s z` and
-    :math:`y - s z / a`: their noise is uncorrelated, for Gaussian noise independent, and with the mean squared error one
-    is as good a target of the other as the clean image. It needs the level of the noise, which limpid measures, and sees
-    every pixel, unlike a blind spot. The share *a* is drawn anew for each patch, and the network is told the level that
-    its input has, so that it can be used at the level of the image itself.
+    :math:`y - s z / a`: their noise is uncorrelated, for Gaussian noise independent, and with the mean squared error
+    one is as good a target of the other as the clean image. It needs the level of the noise, which limpid measures,
+    and sees every pixel, unlike a blind spot. The share *a* is drawn anew for each patch, and the network is told the
+    level that its input has, so that it can be used at the level of the image itself.
 
     References
     ----------
@@ -32,6 +32,7 @@ class Recorrupted:
     """
 
     needs_target: ClassVar = False
+    noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
     patch_multiple: ClassVar = 1
 

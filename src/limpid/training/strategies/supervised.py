@@ -17,6 +17,7 @@ class Supervised:
     """The denoised patch is to be the clean one: valid for any noise."""
 
     needs_target: ClassVar = True
+    noisy_target: ClassVar = False
     needs_white_noise: ClassVar = False
     patch_multiple: ClassVar = 1
 

@@ -1,0 +1,104 @@
+"""What every strategy promises."""
+
+import pytest
+import torch
+
+from limpid.training.batch import Batch
+from limpid.training.config import STRATEGY_NAMES
+from limpid.training.losses import LOSSES
+from limpid.training.strategies import STRATEGIES
+
+SIGMA = 0.1
+
+
+def test_a_configuration_may_name_every_strategy_and_no_other():
+    assert STRATEGIES.keys() == STRATEGY_NAMES
+
+
+@pytest.fixture(params=STRATEGIES)
+def strategy(request):
+    return STRATEGIES[request.param]
+
+
+@pytest.fixture
+def clean():
+    y, x = torch.meshgrid(torch.linspace(0, 1, 64), torch.linspace(0, 1, 64), indexing="ij")
+    return (0.5 + 0.3 * torch.sin(5 * x) * torch.cos(4 * y)).expand(32, 1, 64, 64)
+
+
+def batch_of(clean, *, target, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    noisy, other = (clean + SIGMA * torch.randn(clean.shape, generator=generator) for _ in range(2))
+    return Batch(noisy, torch.full_like(noisy, SIGMA), other if target else None)
+
+
+def value(strategy, predict, batch, seed=0):
+    return strategy.objective(predict, batch, LOSSES["mse"], torch.Generator().manual_seed(seed))
+
+
+def test_it_is_a_scalar_that_follows_from_the_generator(strategy, clean):
+    batch = batch_of(clean, target=strategy.needs_target)
+    weight = torch.tensor(0.9, requires_grad=True)
+    first, again = (value(strategy, lambda noisy, _: weight * noisy, batch) for _ in range(2))
+    first.backward()
+    assert first.shape == ()
+    assert first == again
+    assert weight.grad is not None
+    assert torch.isfinite(weight.grad)
+
+
+def test_denoising_better_makes_it_smaller_by_what_the_error_falls(strategy, clean):
+    """No clean image is seen, but the objective falls with the true error: as much, or three times where terms add."""
+    batch = batch_of(clean, target=strategy.needs_target)
+
+    def shifted(by):
+        def predict(noisy, _):
+            # The clean image of the size asked for: half-size images are taken from every second pixel.
+            return clean[:, :, :: 64 // noisy.shape[-1], :: 64 // noisy.shape[-1]] + by
+
+        return predict
+
+    right, off = value(strategy, shifted(0.0), batch), value(strategy, shifted(0.05), batch)
+    assert 0.75 < float(off - right) / 0.05**2 < 3.75
+
+
+def test_keeping_the_noise_is_no_answer(strategy, clean):
+    """An input that is handed back is off by its noise, although no pixel of it is known to be wrong."""
+    batch = batch_of(clean, target=strategy.needs_target)
+    assert value(strategy, lambda noisy, _: noisy, batch) > 0.9 * SIGMA**2
+
+
+@pytest.mark.parametrize("name", ["noise2void", "neighbor2neighbor", "recorrupted"])
+def test_those_that_look_at_neighbours_alone_say_that_noise_must_be_white(name):
+    assert STRATEGIES[name].needs_white_noise
+    assert not STRATEGIES[name].needs_target
+
+
+def test_hidden_pixels_are_not_seen(clean):
+    batch = batch_of(clean, target=False)
+    seen = []
+    value(STRATEGIES["noise2void"], lambda noisy, _: seen.append(noisy) or noisy, batch)
+    changed = (seen[0] != batch.noisy).flatten(1).sum(dim=1)
+    assert (changed == 64).all()  # one in each 8 x 8 of 64 x 64
+
+
+def test_half_images_are_made_of_adjacent_pixels():
+    """Where every pixel is unlike all others, each pair must come from one cell of 2 x 2, along a row or a column."""
+    noisy = torch.arange(16.0 * 16).reshape(1, 1, 16, 16)
+    given = []
+    STRATEGIES["neighbor2neighbor"].objective(
+        lambda image, _: given.append(image) or image,
+        Batch(noisy, torch.ones_like(noisy)),
+        lambda first, second: (first - second).abs().flatten().unique().sum(),
+        torch.Generator().manual_seed(0),
+    )
+    assert given[0].shape == (1, 1, 8, 8)
+    cell = (given[0] // 32).long() * 8 + (given[0] % 16 // 2).long()
+    assert torch.equal(cell.flatten(), torch.arange(64))
+    differences = STRATEGIES["neighbor2neighbor"].objective(
+        lambda image, _: image,
+        Batch(noisy, torch.ones_like(noisy)),
+        lambda first, second: torch.isin((first - second).abs(), torch.tensor([1.0, 16.0])).all().float(),
+        torch.Generator().manual_seed(0),
+    )
+    assert differences == 1
