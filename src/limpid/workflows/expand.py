@@ -64,11 +64,13 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     Raises
     ------
     OptionError
-        If there is no input, or none but limpid's own manifest.
+        If there is no input, or none but limpid's own manifest, or one has an empty name.
     """
     fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
+        if not os.fspath(given):
+            raise OptionError("an input has an empty name; name image files, folders or globs (. is this folder).")
         path = Path(given).expanduser()
         for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
             found.setdefault((hit.path.absolute(), hit.relative), hit)

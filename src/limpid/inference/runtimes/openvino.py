@@ -55,6 +55,8 @@ class OpenVINORuntime:
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "CPU_RUNTIME_CACHE_CAPACITY": _SHAPE_KERNELS,
+            # Pinned threads of two processes share the first cores and leave the others idle.
+            "ENABLE_CPU_PINNING": False,
         }
         if self._threads is not None:
             config["INFERENCE_NUM_THREADS"] = self._threads
