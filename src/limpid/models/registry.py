@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURES", "build_network"]
 
-#: Name -> "module:class"; the class takes its parameters as keywords.
+#: Name -> "module:class"; the class takes its parameters as keywords. It states what its input sizes are multiples of
+#: (``size_multiple``), and whether image and level times a factor give the residual times that factor (``homogeneous``).
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
+    "dncnn": "limpid.models.architectures.dncnn:DnCNN",
+    "ffdnet": "limpid.models.architectures.ffdnet:FFDNet",
+    "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
+    "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
 }
 
 
