@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURES", "build_network"]
 
-#: Name -> "module:class"; the class takes its parameters as keywords. It states what its input sizes are multiples of
-#: (``size_multiple``), and whether image and level times a factor give the residual times that factor (``homogeneous``).
+#: Name -> "module:class"; the class takes its parameters as keywords. It states as
+#: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
+#: times a factor give the residual times that factor.
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
     "dncnn": "limpid.models.architectures.dncnn:DnCNN",

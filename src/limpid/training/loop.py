@@ -20,7 +20,7 @@ from limpid.io.atomic import replacing
 from limpid.training.config import Optimiser, TrainConfig
 from limpid.training.data import Pool
 from limpid.training.degrade import add_noise
-from limpid.training.losses import LOSSES
+from limpid.training.losses import weighted_sum
 from limpid.training.optimisers import OPTIMISERS
 
 __all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at"]
@@ -126,7 +126,7 @@ class Trainer:
             group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser)
         with torch.autocast("cpu", torch.bfloat16):
             residual = self.network(noisy, level)
-        loss = LOSSES[config.stage_at(self.step).loss](noisy + residual.float(), clean)
+        loss = weighted_sum(config.stage_at(self.step).loss)(noisy + residual.float(), clean)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)
