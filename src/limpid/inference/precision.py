@@ -85,7 +85,8 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     if "bf16" not in runtime.precisions:
         return SelfTest("fp32", None, None, runtime.device)
     sigma = model.card.bf16_sigma_min
-    noisy, level = _picture(model.card.channels, sigma)
+    multiple = model.card.size_multiple
+    noisy, level = _picture(model.card.channels, -(-_SIDE // multiple) * multiple, sigma)
     exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
     difference = exact(noisy, level) - rough(noisy, level)
     slow, fast = _best_seconds((exact, rough), noisy, level)
@@ -94,12 +95,12 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     return SelfTest("bf16" if passed else "fp32", round(slow / fast, 2), round(error, 4), runtime.device)
 
 
-def _picture(channels: int, sigma: float) -> tuple[FloatArray, FloatArray]:
+def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
     """Return a made picture of ramps, edges and texture with noise of `sigma`, and its level."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:_SIDE, :_SIDE] / _SIDE
+    y, x = np.mgrid[:side, :side] / side
     clean = 0.5 + 0.2 * (x + y - 1) + 0.15 * np.sign(np.sin(12 * x) * np.cos(9 * y)) + 0.1 * np.sin(90 * x * y)
-    noisy = clean + sigma * rng.standard_normal((1, channels, _SIDE, _SIDE))
+    noisy = clean + sigma * rng.standard_normal((1, channels, side, side))
     return noisy.astype(np.float32), np.full(noisy.shape, sigma, np.float32)
 
 

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURES", "build_network"]
 
-#: Name -> "module:class"; the class takes its parameters as keywords.
+#: Name -> "module:class"; the class takes its parameters as keywords. It states as
+#: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
+#: times a factor give the residual times that factor.
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
+    "dncnn": "limpid.models.architectures.dncnn:DnCNN",
+    "ffdnet": "limpid.models.architectures.ffdnet:FFDNet",
+    "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
+    "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -16,8 +17,8 @@ from limpid.core.errors import ConfigError
 
 _T = TypeVar("_T")
 
-#: What a stage may name as its loss; :mod:`limpid.training.losses` has them (it needs torch, this module doesn't).
-LOSS_NAMES: Final = frozenset({"l1", "mse"})
+#: What a stage may name in its loss; :mod:`limpid.training.losses` has them (it needs torch, this module doesn't).
+LOSS_NAMES: Final = frozenset({"charbonnier", "cross_entropy", "huber", "l1", "mse", "ms_ssim"})
 
 #: What may be named as the optimiser; :mod:`limpid.training.optimisers` has them.
 OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
@@ -25,7 +26,7 @@ OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
 #: What may be named as the strategy; :mod:`limpid.training.strategies` has them.
 STRATEGY_NAMES: Final = frozenset({"supervised", "noise2noise", "noise2void", "neighbor2neighbor", "recorrupted"})
 
-__all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig"]
+__all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig", "parse_loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +115,69 @@ class Optimiser:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Patch size, batch size and loss until `until`, a share of all steps in ``(0, 1]``."""
+    """Patch size, batch size and loss until `until`, a share of all steps in ``(0, 1]``.
+
+    Attributes
+    ----------
+    until : float
+        The stage's end.
+    patch_px : int
+        Height and width of a patch, a multiple of what the architecture takes.
+    batch : int
+        Patches of a step.
+    loss : str
+        One of :data:`LOSS_NAMES`, or a sum of them with weights, such as ``0.84 ms_ssim + 0.16 l1``.
+    """
 
     until: float
     patch_px: int
     batch: int
     loss: str
+
+
+def parse_loss(text: str) -> tuple[tuple[float, str], ...]:
+    """Return the weights and names of a loss.
+
+    Parameters
+    ----------
+    text : str
+        Names of :data:`LOSS_NAMES` with ``+`` between them, each with a weight before it or without (then it is 1).
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, or a weight is no finite number above 0.
+
+    Examples
+    --------
+    >>> parse_loss("0.84 ms_ssim + 0.16 l1")
+    ((0.84, 'ms_ssim'), (0.16, 'l1'))
+    >>> parse_loss("mse")
+    ((1.0, 'mse'),)
+    """
+    return tuple(_term(term.split(), text) for term in text.split("+"))
+
+
+def _term(words: list[str], text: str) -> tuple[float, str]:
+    names = ", ".join(sorted(LOSS_NAMES))
+    if len(words) not in (1, 2):
+        raise ConfigError(
+            f"loss {text!r} must be a name, or weights and names as in '0.84 ms_ssim + 0.16 l1'; known: {names}."
+        )
+    *weights, name = words
+    if name not in LOSS_NAMES:
+        near = difflib.get_close_matches(name, sorted(LOSS_NAMES), n=1)
+        known = f"did you mean {near[0]!r}? Known" if near else "known"
+        raise ConfigError(f"unknown loss {name!r} in {text!r}; {known}: {names}.")
+    try:
+        weight = float(weights[0]) if weights else 1.0
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ConfigError(
+            f"the weight of {name!r} must be a number above 0, got {weights[0]!r} in {text!r}; known: {names}."
+        )
+    return weight, name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,9 +217,8 @@ class TrainConfig:
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1:
             raise ConfigError(f"stages must end at rising shares of the steps, the last at 1, got {ends}.")
-        unknown = sorted({stage.loss for stage in self.stages} - LOSS_NAMES)
-        if unknown:
-            raise ConfigError(f"unknown loss {unknown[0]!r}; known: {', '.join(sorted(LOSS_NAMES))}.")
+        for stage in self.stages:
+            parse_loss(stage.loss)
         if self.optimiser.name not in OPTIMISER_NAMES:
             known = ", ".join(sorted(OPTIMISER_NAMES))
             raise ConfigError(f"unknown optimiser {self.optimiser.name!r}; known: {known}.")

@@ -77,7 +77,7 @@ class Trainer:
     Raises
     ------
     ConfigError
-        If the checkpoint was trained with another configuration.
+        If the checkpoint was trained with another configuration, or the network can't be fed patches of a stage.
     """
 
     def __init__(
@@ -89,6 +89,13 @@ class Trainer:
         folder: Path,
         validate: Callable[[nn.Module], dict[str, float]],
     ) -> None:
+        multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+        for stage in config.stages:
+            if stage.patch_px % multiple:
+                raise ConfigError(
+                    f"{config.architecture.name!r} with these parameters takes multiples of {multiple} pixels, got "
+                    f"patch_px = {stage.patch_px}; choose such a patch_px."
+                )
         self.config = config
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.source = source

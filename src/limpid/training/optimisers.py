@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
+from limpid.core.errors import ConfigError
 from limpid.training.config import Optimiser
 
 __all__ = ["OPTIMISERS", "Muon"]
@@ -30,13 +31,18 @@ class Muon(Optimizer):
     Parameters
     ----------
     parameters : iterable of Tensor
-        Each of at least two dimensions.
+        Each of at least two dimensions: biases are none.
     lr : float
         Learning rate.
     weight_decay : float
         Share of a weight that a step at rate 1 takes off.
     momentum : float
         Decay of the mean of past gradients; Nesterov's look ahead is used.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter has one dimension.
 
     References
     ----------
@@ -48,6 +54,9 @@ class Muon(Optimizer):
     def __init__(
         self, parameters: Iterable[Tensor], *, lr: float = 0.0, weight_decay: float = 0.0, momentum: float = 0.95
     ) -> None:
+        parameters = list(parameters)
+        if any(p.ndim < 2 for p in parameters):
+            raise ConfigError("muon takes weights of two dimensions or more, this network has biases; choose adamw.")
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()

@@ -51,16 +51,22 @@ class Validation:
         self._clean = torch.from_numpy(np.stack(crops))
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """Return ``psnr_15``, ``psnr_25`` and ``psnr_50`` in dB, range 1, neither clipped nor rounded."""
+        """Return ``psnr_15``, ``psnr_25`` and ``psnr_50`` in dB, range 1, neither clipped nor rounded.
+
+        A network that does not take 256 pixels sees the largest multiple of its ``size_multiple`` below, from the top
+        left.
+        """
         return {f"psnr_{sigma}": self._psnr(network, sigma) for sigma in _SIGMAS}
 
     @torch.no_grad()
     def _psnr(self, network: nn.Module, sigma: int) -> float:
         generator = torch.Generator().manual_seed(sigma)
         noisy = self._clean + sigma / 255 * torch.randn(self._clean.shape, generator=generator)
+        multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+        side = _SIDE // multiple * multiple
         scores = []
         for start in range(0, len(noisy), _BATCH):
-            clean, batch = (t[start : start + _BATCH] for t in (self._clean, noisy))
+            clean, batch = (t[start : start + _BATCH, :, :side, :side] for t in (self._clean, noisy))
             inputs = batch.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 residual = network(inputs, torch.full_like(inputs, sigma / 255))

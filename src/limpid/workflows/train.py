@@ -57,6 +57,9 @@ _CONVERGED: Final = 0.002
 
 _HALO_LIMIT_PX: Final = 128
 
+#: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
+_HEADROOM: Final = 1.2
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -434,7 +437,7 @@ def _save(folder: Path, config: TrainConfig, *, validate: HeldOut, collection: C
         channels=channels,
         weights=sum(p.numel() for p in network.parameters()),
         kmac_per_pixel=round(cost.macs / 1000, 1),
-        sigma_max=validate.level,
+        sigma_max=_HEADROOM * validate.level,
         bf16_sigma_min=1.0,
         halo_px=_HALO_LIMIT_PX,
         bytes_per_pixel=cost.bytes,

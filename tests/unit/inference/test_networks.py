@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -99,6 +100,18 @@ def test_the_self_test_is_remembered(tiny_model, openvino, monkeypatch, tmp_path
     assert self_test(openvino, tiny_model) == first
     (file,) = (tmp_path / "self-test").iterdir()
     assert SelfTest(**json.loads(file.read_text())) == first
+
+
+def test_the_self_test_has_a_picture_of_a_size_the_network_takes(tiny_model, openvino, monkeypatch, tmp_path):
+    if "bf16" not in openvino.precisions:
+        pytest.skip("this processor has no bf16")
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path))
+    sizes = []
+    monkeypatch.setattr(
+        type(openvino), "compile", lambda *_, **__: lambda noisy, level: sizes.append(noisy.shape) or 0 * noisy
+    )
+    self_test(openvino, dataclasses.replace(tiny_model, card=dataclasses.replace(tiny_model.card, size_multiple=28)))
+    assert set(sizes) == {(1, 1, 280, 280)}
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"precision": 3}'])

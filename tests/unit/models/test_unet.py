@@ -40,7 +40,7 @@ def test_multiply_accumulates_are_counted_as_by_hand():
 
 
 def test_unknown_architectures_and_unfitting_parameters_are_refused():
-    with pytest.raises(ModelError, match="known: unet"):
+    with pytest.raises(ModelError, match="known: unet, dncnn"):
         build_network("resnet", {})
     with pytest.raises(ModelError, match="decoder_blocks"):
         build_network("unet", {**FAST, "channels": 1, "decoder_blocks": [2]})

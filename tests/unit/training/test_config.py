@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from limpid.core.errors import ConfigError
-from limpid.training.config import Optimiser, TrainConfig
+from limpid.training.config import Optimiser, TrainConfig, parse_loss
 from limpid.training.loop import learning_rate_at
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
@@ -69,7 +69,7 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     [
         ("until = 1.0", "until = 0.9", "last at 1"),
         ("until = 0.5", "until = 0.9", "rising"),
-        ('loss = "mse"', 'loss = "msr"', "unknown loss 'msr'; known: l1, mse"),
+        ('loss = "mse"', 'loss = "msr"', "unknown loss 'msr' in 'msr'; did you mean 'mse'"),
         ("batch = 3", "batch = 0", "at least 1"),
         ("reductions = [0.3, 0.45, 0.25]", "reductions = [0.5, 0.4]", "sum to 1"),
     ],
@@ -79,6 +79,40 @@ def test_a_value_out_of_range_is_refused_before_training_starts(recipe, old, new
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(ConfigError, match=message):
         TrainConfig.from_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("l1", ((1.0, "l1"),)),
+        ("0.84 ms_ssim + 0.16 l1", ((0.84, "ms_ssim"), (0.16, "l1"))),
+        ("mse+2 huber  +1e-3 cross_entropy", ((1.0, "mse"), (2.0, "huber"), (1e-3, "cross_entropy"))),
+    ],
+)
+def test_a_loss_is_a_name_or_a_weighted_sum(text, terms):
+    assert parse_loss(text) == terms
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ms-ssim", "unknown loss 'ms-ssim' in 'ms-ssim'; did you mean 'ms_ssim'"),
+        ("0.5 l1 + 0.5 hubber", "unknown loss 'hubber' in '0.5 l1 [+] 0.5 hubber'; did you mean 'huber'"),
+        ("perceptual", "unknown loss 'perceptual' in 'perceptual'; "),
+        ("-0.5 l1", "weight of 'l1' must be a number above 0, got '-0.5'"),
+        ("0 l1", "got '0'"),
+        ("nan l1", "got 'nan'"),
+        ("inf l1", "got 'inf'"),
+        ("half l1", "got 'half' in 'half l1'"),
+        ("0.5 * l1", "must be a name, or weights and names"),
+        ("l1 +", "must be a name, or weights and names"),
+        ("", "must be a name, or weights and names"),
+        ("0.5", "unknown loss '0.5'"),
+    ],
+)
+def test_a_loss_that_is_none_is_refused_with_what_came_and_what_is_known(recipe, text, message):
+    with pytest.raises(ConfigError, match=message + ".*(k|K)nown: charbonnier, cross_entropy, huber, l1, ms_ssim, mse"):
+        TrainConfig.from_toml(recipe('loss = "mse"', f'loss = "{text}"'))
 
 
 @pytest.mark.parametrize("content", [None, b"steps = ", b"\xff\xfe"])

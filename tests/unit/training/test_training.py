@@ -167,6 +167,47 @@ def test_every_optimiser_that_may_be_named_is_there():
     assert OPTIMISERS.keys() == OPTIMISER_NAMES
 
 
+DENSE = {"channels": 1, "input_px": 28, "widths": [64], "k": 16, "kind": "dense"}
+
+
+def autoencoder(folder, pool, **changes):
+    torch.manual_seed(0)
+    architecture = Architecture(name="autoencoder", parameters=DENSE)
+    stages = (Stage(until=1.0, patch_px=28, batch=16, loss="392 mse"),)
+    config = dataclasses.replace(CONFIG, **{"architecture": architecture, "stages": stages, **changes})
+    network = build_network(architecture.name, DENSE)
+    return Trainer(config, network=network, pool=pool, folder=folder, validate=lambda _: {})
+
+
+@pytest.mark.parametrize("zero_share", [1.0, 0.0])
+def test_an_autoencoder_learns_from_clean_images_or_noisy_ones(pool, tmp_path, zero_share):
+    """Clean to clean is training with noise in no patch."""
+    run = autoencoder(tmp_path, pool, steps=150, noise=Noise(zero_share=zero_share))
+    run.run(checkpoint_every=50)
+    rows = (tmp_path / "log.csv").read_text().splitlines()[1:]
+    losses = [float(row.split(",")[1]) for row in rows]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_patches_that_the_network_does_not_take_are_refused_before_training(pool, tmp_path):
+    with pytest.raises(ConfigError, match=r"'autoencoder' .* takes multiples of 28 .* patch_px = 30"):
+        autoencoder(tmp_path, pool, stages=(Stage(until=1.0, patch_px=30, batch=1, loss="l1"),))
+
+
+def test_muon_does_not_take_biases(pool, tmp_path):
+    with pytest.raises(ConfigError, match="choose adamw"):
+        autoencoder(tmp_path, pool, optimiser=Optimiser(name="muon"))
+
+
+def test_a_network_that_does_not_take_validation_pictures_sees_the_most_it_takes(pool):
+    validation = Validation(Pool([np.tile(p, (2, 2, 1)) for p in pool.pictures], DATA))
+    network = build_network("autoencoder", DENSE)
+    seen = []
+    network.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[-2:]))
+    validation(network)
+    assert set(seen) == {(252, 252)}
+
+
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (40, 2, 2, 2), (6, 6)])
 def test_an_update_by_muon_moves_every_direction_by_about_as_much(shape):
     weight = torch.nn.Parameter(torch.zeros(shape))

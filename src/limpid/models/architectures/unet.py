@@ -60,6 +60,9 @@ class UNet(nn.Module):
         Residual blocks per scale on the way up, finest first: one entry fewer than `widths`.
     """
 
+    #: Image and level times a factor give the residual times that factor.
+    homogeneous = True
+
     def __init__(
         self,
         *,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from limpid.training.batch import Batch
-from limpid.training.losses import LOSSES
+from limpid.training.losses import weighted_sum
 from limpid.training.strategies.base import Strategy
 from limpid.training.strategies.neighbor2neighbor import Neighbor2Neighbor
 from limpid.training.strategies.noise2noise import Noise2Noise
@@ -38,4 +38,4 @@ def objective(strategy: Strategy, network: nn.Module, batch: Batch, *, loss: str
             residual: Tensor = network(inputs, told)
         return inputs + residual.float()
 
-    return strategy.objective(predict, batch, LOSSES[loss], torch.Generator().manual_seed(seed))
+    return strategy.objective(predict, batch, weighted_sum(loss), torch.Generator().manual_seed(seed))
