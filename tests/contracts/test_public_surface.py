@@ -33,6 +33,7 @@ NAMES = [
     "estimate_noise",
     "load_model",
     "read_image",
+    "train",
     "write_image",
 ]
 

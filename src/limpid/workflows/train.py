@@ -174,20 +174,21 @@ def train(
         If options contradict each other or the output is there already.
     DataError
         If none of the images can be used, or their noise rules out the strategy that `auto` would take.
+    ConfigError
+        If the weights to start from don't fit, or the checkpoint to go on from has other settings.
     ModelError
-        If `start_from` is no model, or does not fit.
+        If `start_from` is no model.
     MissingExtraError
         If torch is not installed.
     """
     started = time.monotonic()
     try:
-        import torch
+        from limpid.training.collection import Collection
+        from limpid.training.loop import Trainer
+        from limpid.training.start import initial_network
+        from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", extra="train", purpose="training") from error
-    from limpid.models.registry import build_network
-    from limpid.training.collection import Collection
-    from limpid.training.loop import Trainer
-    from limpid.training.validation import HeldOut
 
     folder = Path(output)
     _check(folder, network, steps=steps, minutes=minutes, clean=clean, pairs=pairs, resume=resume)
@@ -198,16 +199,19 @@ def train(
     collection = Collection(training, **options)
     chosen, reason = _strategy(strategy, collection, clean=clean is not None, pairs=pairs is not None)
     architecture, parameters = NETWORKS[network]
-    parameters = {"channels": collection.channels, **parameters}
-    torch.manual_seed(seed)
-    module = build_network(architecture, parameters)
-    _check_patch(patch_px, module, chosen)
-    if start_from is not None:
-        _start(module, start_from, collection.channels)
     config = _config(
-        folder, chosen, architecture, parameters, patch_px=patch_px, batch=batch, rate=learning_rate, seed=seed
+        folder.resolve().name,
+        chosen,
+        architecture,
+        {"channels": collection.channels, **parameters},
+        start_from=start_from,
+        patch_px=patch_px,
+        batch=batch,
+        rate=learning_rate,
+        seed=seed,
     )
-    config = dataclasses.replace(config, start_from=start_from)
+    module = initial_network(config)
+    _check_patch(patch_px, module, chosen)
     validate = HeldOut(
         Collection(held_out, channels=collection.channels, **options) if held_out else collection,
         strategy=chosen,
@@ -343,27 +347,13 @@ def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
         )
 
 
-def _start(network: nn.Module, name: str, channels: int) -> None:
-    from limpid.models.checkpoint import load_network
-    from limpid.models.store import find_models
-
-    models = find_models(name)
-    if channels not in models:
-        raise OptionError(
-            f"{name} takes {sorted(models)} channels, the images have {channels}; start from another model."
-        )
-    try:
-        network.load_state_dict(load_network(models[channels]).state_dict())
-    except RuntimeError as error:
-        raise OptionError(f"the weights of {name} don't fit this network: {error}") from None
-
-
 def _config(
-    folder: Path,
+    name: str,
     strategy: str,
     architecture: str,
     parameters: Mapping[str, Any],
     *,
+    start_from: str | None,
     patch_px: int,
     batch: int,
     rate: float,
@@ -372,7 +362,7 @@ def _config(
     from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
 
     return TrainConfig(
-        name=folder.name,
+        name=name,
         seed=seed,
         steps=1,  # replaced as soon as it is known
         architecture=Architecture(name=architecture, parameters=parameters),
@@ -380,6 +370,7 @@ def _config(
         optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
         stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss="mse"),),
         strategy=strategy,
+        start_from=start_from,
     )
 
 

@@ -1,0 +1,62 @@
+"""The network that a run begins with."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from limpid.core.errors import ConfigError
+from limpid.models.checkpoint import load_network
+from limpid.models.registry import build_network
+from limpid.models.store import find_models
+from limpid.training.config import TrainConfig
+from limpid.training.loop import CHECKPOINT, averaged_weights
+
+__all__ = ["initial_network"]
+
+_log = logging.getLogger(__name__)
+
+
+def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
+    """Return the network of a configuration: random by its seed, or with the weights it starts from.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its ``start_from`` is a model, by name or folder, or the folder of a run, whose averaged weights are taken.
+    partly : bool
+        Take the weights that fit, where not all do.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the architecture can't be built.
+    ConfigError
+        If the weights to start from are not those of this network.
+    """
+    torch.manual_seed(config.seed)
+    network = build_network(config.architecture.name, config.architecture.parameters)
+    if config.start_from is None:
+        return network
+    own, found = network.state_dict(), _weights_of(config.start_from, config.data.channels)
+    fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
+    if len(fitting) < len(own) and not partly:
+        raise ConfigError(
+            f"the weights of {config.start_from} don't fit this network: {len(fitting)} of {len(own)} tensors do; "
+            "start from a model of the same network."
+        )
+    _log.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
+    network.load_state_dict({**own, **fitting})
+    return network
+
+
+def _weights_of(start: str, channels: int) -> dict[str, Tensor]:
+    if (Path(start) / CHECKPOINT).exists():
+        return averaged_weights(Path(start))
+    models = find_models(start)
+    # A network for other channels shares all but its first and last layer.
+    model = models[channels] if channels in models else next(iter(models.values()))
+    return load_network(model).state_dict()
