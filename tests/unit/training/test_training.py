@@ -176,7 +176,8 @@ def autoencoder(folder, pool, **changes):
     stages = (Stage(until=1.0, patch_px=28, batch=16, loss="392 mse"),)
     config = dataclasses.replace(CONFIG, **{"architecture": architecture, "stages": stages, **changes})
     network = build_network(architecture.name, DENSE)
-    return Trainer(config, network=network, pool=pool, folder=folder, validate=lambda _: {})
+    source = Synthetic(pool, config.noise)
+    return Trainer(config, network=network, source=source, folder=folder, validate=lambda _: {})
 
 
 @pytest.mark.parametrize("zero_share", [1.0, 0.0])
