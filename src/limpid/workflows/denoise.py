@@ -17,7 +17,6 @@ from limpid.core.denoiser import Denoiser
 from limpid.core.image import Array, Image, Provenance
 from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
-from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.inputs import as_image
@@ -178,7 +177,7 @@ def run_denoise(
                 "%s: too few usable pixels to measure its noise, so none was removed; tell sigma to denoise it",
                 image.source or "image",
             )
-        repaired = strength > 0 and found.impulse_share >= IMPULSES_LEAST
+        repaired = strength > 0 and found.has_impulses
         image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)
     level, told = level_of(image, sigma)

@@ -176,3 +176,10 @@ def test_models_that_do_not_fit_the_channels_are_refused(noisy):
     models = [limpid.Gaussian(1.0), limpid.Gaussian(2.0)]
     with pytest.raises(limpid.OptionError, match="one for each of the 3 channels"):
         limpid.denoise(noisy[1], sigma=models)
+
+
+def test_dots_of_a_drawing_are_no_impulses():
+    drawing = np.full((128, 128), 255, np.uint8)
+    drawing[::8, ::8] = 0
+    assert np.array_equal(limpid.denoise(drawing), drawing)
+    assert "impulses" not in [one.code for one in limpid.estimate_noise(drawing).advice]
