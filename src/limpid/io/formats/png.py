@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from limpid.core.errors import ReadError
-from limpid.core.image import Image, Metadata
+from limpid.core.image import Array, Image, Metadata
 from limpid.io.formats.base import TRUNCATED, Decoded, ImageInfo, announced, interleaved, separated
 from limpid.io.xmp import as_utf8
 
@@ -50,12 +50,22 @@ def write(image: Image, file: BinaryIO, *, quality: int | None) -> None:  # noqa
     """Encode pixels and metadata."""
     import imagecodecs
 
-    encoded = imagecodecs.png_encode(interleaved(image))
+    pixels = interleaved(image)
+    encoded = imagecodecs.png_encode(pixels, out=_most_bytes(pixels))
     header_end = len(_SIGNATURE) + 12 + 13
     file.write(encoded[:header_end])
     for name, payload in _metadata_chunks(image.metadata):
         file.write(_chunk(name, payload))
     file.write(memoryview(encoded)[header_end:])
+
+
+def _most_bytes(pixels: Array) -> int:
+    """Return what a file of incompressible pixels stays below; imagecodecs' own guess forgets a byte for each row.
+
+    Deflate adds at most 1/8 + 1/64 (zlib's ``deflateBound``), and each 8192 bytes have a chunk of their own.
+    """
+    filtered = pixels.nbytes + pixels.shape[0]
+    return filtered + filtered // 4 + 1024
 
 
 def _chunks(file: BinaryIO, *, until: bytes = b"IEND") -> Iterator[tuple[bytes, bytes]]:
