@@ -29,7 +29,7 @@ def format_named(name: str) -> str:
     >>> format_named("JPG"), format_named(".tif"), format_named("png")
     ('jpeg', 'tiff', 'png')
     """
-    found = FORMAT_NAMES.get(name.lower().removeprefix("."))
+    found = FORMAT_NAMES.get(name.lower().removeprefix(".")) if isinstance(name, str) else None
     if found is None:
         raise OptionError(f"format {name!r} is not known; choose one of {', '.join(FORMATS)}.")
     return found

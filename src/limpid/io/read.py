@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from limpid.core.arguments import check_number, check_range
 from limpid.core.errors import ReadError, TooLargeError
 from limpid.core.image import Image, Metadata
 from limpid.io import exif, xmp
@@ -58,6 +59,8 @@ def read_image(
         If a float file states no value range and none was given.
     TooLargeError
         If the file announces more than `max_pixels` allows.
+    OptionError
+        If `value_range` or `max_pixels` is anything else.
 
     Examples
     --------
@@ -69,6 +72,8 @@ def read_image(
     array([[7, 7, 7],
            [7, 7, 7]], dtype=uint8)
     """
+    check_range(value_range)
+    check_number("max_pixels", max_pixels, low=1, whole=True)
     with opened(source) as (file, name):
         codec = codec_for(identify(file))
         info = codec.probe(file)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from limpid.core.apply import Level
+from limpid.core.arguments import listed
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
 from limpid.core.image import Image
@@ -46,7 +48,7 @@ def benchmark(
     data: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
     sigma: float | Sequence[float] = (15, 25, 50),
-    denoisers: Sequence[str | Denoiser] = ("auto",),
+    denoisers: str | Denoiser | Sequence[str | Denoiser] = ("auto",),
     pairs: str | PathLike[str] | None = None,
     blind: bool = False,
     seed: int = 0,
@@ -67,7 +69,7 @@ def benchmark(
         Registered data sets (``set12``, ``bsd68``, ``cbsd68``, ``kodak24``, ``cc15``) or folders of clean images.
     sigma : float or sequence of float
         Noise to add, on the 0-255 scale. Not used for real noise (``cc15``, `pairs`).
-    denoisers : sequence of str or Denoiser
+    denoisers : str, Denoiser, or sequence of them
         Names as in :func:`limpid.load_model`, or ``noisy`` for the score of the noisy images themselves.
     pairs : folder, optional
         Noisy images of the same names as those of `data`, a folder of clean ones: real noise instead of added noise.
@@ -95,14 +97,15 @@ def benchmark(
     DataError, OptionError, ModelError
         If data, options or a denoiser can't be used; the message says what to do.
     """
-    names = [data] if isinstance(data, str | PathLike) else list(data)
+    names = listed("data", data, (str, PathLike), what="a data set or a folder")
+    sigmas = listed("sigma", sigma, Real, what="a number")
+    each = listed("denoisers", denoisers, (str, Denoiser), what="a name or a denoiser")
     if pairs is not None and len(names) != 1:
         raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
     where = {"runtime": runtime, "device": device, "precision": precision, "threads": threads}
-    loaded = [_load(d, where) for d in denoisers]
+    loaded = [_load(d, where) for d in each]
     noisy = None if pairs is None else Path(pairs)
     datasets = [resolve(_spelled(name), noisy=noisy, value_range=value_range) for name in names]
-    sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
     rows: list[BenchmarkRow] = []
     for dataset in datasets:
         real = dataset.noisy is not None

@@ -128,7 +128,7 @@ def test_a_sigma_that_is_no_number_is_refused(noisy, sigma):
 
 
 def test_memory_must_be_positive(noisy):
-    with pytest.raises(limpid.OptionError, match="positive number of bytes"):
+    with pytest.raises(limpid.OptionError, match=r"memory \(in bytes\) must be a whole number >= 1"):
         limpid.denoise(noisy[1], memory=-4)
 
 

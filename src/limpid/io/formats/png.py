@@ -64,7 +64,7 @@ def _most_bytes(pixels: Array) -> int:
 
     Deflate adds at most 1/8 + 1/64 (zlib's ``deflateBound``), and each 8192 bytes have a chunk of their own.
     """
-    filtered = pixels.nbytes + pixels.shape[0]
+    filtered: int = pixels.nbytes + pixels.shape[0]
     return filtered + filtered // 4 + 1024
 
 
