@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+LIMPID = [str(Path(sys.executable).with_name("limpid"))]
+
 
 def test_a_tree_is_mirrored_and_everything_else_in_it_is_left_alone(limpid, picture, tmp_path: Path) -> None:
     for name in ("a.png", "sub/b.JPG", ".hidden.png", ".cache/c.png"):
@@ -163,6 +165,40 @@ def test_a_name_with_control_characters_is_one_harmless_line(limpid, tmp_path: P
     assert len(done.stderr.splitlines()) == 1
     assert "\x1b" not in done.stderr
     assert json.loads(done.stdout)["results"][0]["input"] == name
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    "arguments", ["noise a.png --json", "noise a.png", "noise gone.png --json", "--help", "-h noise"]
+)
+@pytest.mark.parametrize(("where", "says"), [("/dev/full", "can't be written (No space left"), ("&-", "is closed")])
+def test_an_output_that_cannot_be_written_is_one_line_and_status_1(
+    picture, tmp_path: Path, environment, arguments: str, where: str, says: str
+) -> None:
+    picture(tmp_path / "a.png")
+
+    done = subprocess.run(
+        f"{LIMPID[0]} {arguments} >{where}", shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "gone.png" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("limpid: standard output ")
+    assert says in lines[0]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_name_that_the_terminal_has_no_letters_for_is_escaped(picture, tmp_path: Path, environment, encoding) -> None:
+    for name in ("ł.png", "日.png"):
+        picture(tmp_path / "in" / name)
+    environment["PYTHONIOENCODING"] = encoding
+
+    done = subprocess.run([*LIMPID, "noise", "in"], cwd=tmp_path, env=environment, capture_output=True)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"in/\\u0142.png" in done.stdout
+    assert b"in/\\u65e5.png" in done.stdout
 
 
 @pytest.mark.parametrize("verb", ["denoise", "noise", "benchmark", "models", "demo", "cache"])
