@@ -102,6 +102,23 @@ def test_a_call_that_cannot_be_meant_so_is_refused_with_2_before_any_work(limpid
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", "nope"], "neither a named data set nor a folder"),
+        (["--data", "set12", "--pairs", "in"], "set12 is a named data set"),
+        (["--data", "in", "--pairs", "nope"], "no folder nope"),
+    ],
+)
+def test_data_that_are_not_there_are_wrong_usage(limpid, picture, tmp_path: Path, arguments, says) -> None:
+    picture(tmp_path / "in" / "a.png")
+
+    done = limpid("benchmark", *arguments, "--denoiser", "noisy")
+
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
 def test_json_is_one_strict_document_alone_on_standard_output(limpid, picture, noisy, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png", shape=(64, 64))
     Image.fromarray(noisy((3, 3))).save(tmp_path / "in" / "tiny.png")

@@ -11,7 +11,7 @@ from typing import Final
 import typer
 
 from limpid.cli.streams import OutputLostError
-from limpid.core.errors import LimpidError, MissingExtraError, ModelError, OptionError
+from limpid.core.errors import DataError, LimpidError, MissingExtraError, ModelError, OptionError
 
 __all__ = ["FAILED", "INTERRUPTED", "WRONG_USAGE", "one_line", "reported"]
 
@@ -39,7 +39,7 @@ def reported(*, json: bool = False) -> Iterator[None]:
     except (LimpidError, OSError, MemoryError) as error:
         _report(str(error) or "not enough memory.", json=json)
         _reraise_for_developers()
-        wrong = isinstance(error, OptionError | ModelError | MissingExtraError)
+        wrong = isinstance(error, OptionError | ModelError | DataError | MissingExtraError)
         raise typer.Exit(WRONG_USAGE if wrong else FAILED) from None
     except Exception as error:
         if isinstance(error, typer.Exit | OutputLostError):
