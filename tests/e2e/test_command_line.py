@@ -68,6 +68,9 @@ def test_one_input_may_go_to_a_named_file_without_a_manifest(limpid, picture, tm
         (["a.png", "-o", "link.png"], "is the input"),
         (["a.png", "-o", "hard.png"], "is the input"),
         (["a.png", "-o", "."], "is the input"),
+        (["a.png", "-o", ""], "the output (-o) is empty"),
+        (["", "-o", "out"], "an input is empty"),
+        (["a.png", "-o", "out", "-m", "n" * 300], "neither installed nor a model folder"),
         (["a.png", "-o", "c.bmp"], ".bmp is no image format"),
         (["a.png", "-o", "c.png", "--format", "jpeg"], "contradict"),
         (["a.png", "-o", "out", "--format", "bmp"], "choose one of png, jpeg, tiff, webp, avif"),
@@ -102,9 +105,21 @@ def test_a_call_that_cannot_be_meant_so_is_refused_with_2_before_any_work(limpid
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("output", ["n" * 300 + ".png", "n" * 300])
+def test_a_name_that_is_too_long_is_said_in_words(limpid, picture, tmp_path: Path, output: str) -> None:
+    picture(tmp_path / "a.png")
+
+    done = limpid("denoise", "a.png", "-o", output, "-m", "median")
+
+    assert done.returncode == 1
+    assert "Errno" not in done.stderr
+    assert "shorten it" in done.stderr or "(File name too long); choose another" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--data", "n" * 300], "neither a named data set nor a folder"),
         (["--data", "nope"], "neither a named data set nor a folder"),
         (["--data", "set12", "--pairs", "in"], "set12 is a named data set"),
         (["--data", "in", "--pairs", "nope"], "no folder nope"),

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError
-from limpid.io import is_image_path
+from limpid.io import is_folder, is_image_path
 from limpid.jobs import MANIFEST_NAME
 
 __all__ = ["Found", "file_identity", "find_images", "folder_above"]
@@ -64,11 +64,13 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     Raises
     ------
     OptionError
-        If there is no input, or none but limpid's own manifest.
+        If there is no input, one without a name, or none but limpid's own manifest.
     """
     fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
+        if not os.fspath(given):
+            raise OptionError("the name of an input is empty; name image files, folders or globs.")
         path = Path(given).expanduser()
         for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
             found.setdefault((hit.path.absolute(), hit.relative), hit)
@@ -86,7 +88,7 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
     folders = []
     for given in inputs:
         path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 (a parent by .. is no folder below)
-        folders.append(path if _is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
+        folders.append(path if is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
     try:
         common = Path(os.path.commonpath(folders))
     except ValueError:
@@ -95,7 +97,7 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
 
 
 def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
-    if _is_folder(path):
+    if is_folder(path):
         yield from _walk(path, fence)
     elif _is_glob(path):
         yield from _of_glob(path, fence)
@@ -120,7 +122,7 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
         return
     for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
-        if _is_folder(path):
+        if is_folder(path):
             if fence is None or file_identity(path) != fence:
                 yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
         elif is_image_path(path):
@@ -156,7 +158,7 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
             continue
         below = []
         for path in inside:
-            if _is_folder(path):
+            if is_folder(path):
                 if path.is_symlink() and file_identity(path) in here:
                     _log.warning("%s: a link to a folder that it lies in; not followed", path)
                 elif fence is None or file_identity(path) != fence:
@@ -179,19 +181,11 @@ def _of_file(path: Path, relative: PurePath) -> Found:
 
 
 def _nothing(path: Path) -> str:
-    if _is_folder(path):
+    if is_folder(path):
         return "no images in this folder; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix."
     if glob.has_magic(str(path)):
         return "no image file matches this pattern; check it."
     return "no such file or folder; check the path."
-
-
-def _is_folder(path: Path) -> bool:
-    """Return whether it is a folder; other than `Path.is_dir`, also False where the name is too long to ask."""
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 def file_identity(path: Path) -> Identity | None:
