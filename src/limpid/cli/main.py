@@ -55,11 +55,11 @@ def _limpid(
 
 
 def run() -> None:
-    """Run the program; the console script's entry."""
-    if not ready_streams():
-        sys.exit(FAILED)
-    end_promptly()
+    """Run the program; see :mod:`limpid.cli.start`."""
     try:
+        if not ready_streams():
+            sys.exit(FAILED)
+        end_promptly()
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
