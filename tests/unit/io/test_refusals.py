@@ -343,7 +343,7 @@ def test_an_empty_value_range_is_refused_before_the_file_is_looked_for(tmp_path:
 
 
 def test_a_missing_extra_is_reported_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = MissingExtraError("codec", extra="all", purpose="reading")
+    missing = MissingExtraError.of("codec", extra="all", purpose="reading")
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise missing
