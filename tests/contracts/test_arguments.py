@@ -34,6 +34,9 @@ WRONG = [
     ("benchmark", {"data": 3}, "data"),
     ("benchmark", {"seed": "x"}, "seed"),
     ("load_model", {"name": None}, "name"),
+    ("load_model", {"name": ""}, "name of the model is empty"),
+    ("read_image", {"source": ""}, "name of the file is empty"),
+    ("denoise", {"image": ""}, "name of the file is empty"),
     ("load_model", {"threads": "x"}, "threads"),
     ("load_model", {"threads": 0}, "threads must be a whole number >= 1, got 0"),
     ("load_model", {"threads": -1}, "threads"),
@@ -61,9 +64,9 @@ def call(tmp_path):
         if function == "write_image":
             return limpid.write_image(PIXELS, tmp_path / "out.png", **given)
         if function == "read_image":
-            return limpid.read_image(path, **given)
+            return limpid.read_image(**{"source": path} | given)
         if function == "denoise":
-            return limpid.denoise(PIXELS, **{"model": "median"} | given)
+            return limpid.denoise(**{"image": PIXELS, "model": "median"} | given)
         return getattr(limpid, function)(PIXELS, **given)
 
     return call
@@ -71,7 +74,7 @@ def call(tmp_path):
 
 @pytest.mark.parametrize(("function", "given", "says"), WRONG)
 def test_an_argument_of_a_wrong_kind_is_refused_by_name(call, function, given, says):
-    with pytest.raises((limpid.OptionError, limpid.ImageError), match=says):
+    with pytest.raises((limpid.OptionError, limpid.InputError, limpid.ModelError), match=says):
         call(function, **given)
 
 

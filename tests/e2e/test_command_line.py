@@ -32,6 +32,23 @@ def test_a_tree_is_mirrored_and_everything_else_in_it_is_left_alone(limpid, pict
     assert done.stderr == ""
 
 
+def test_images_that_can_not_be_read_are_counted_once_for_a_tree(limpid, picture, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "sub").mkdir()
+    for name in ("b.gif", "c.HEIC", "sub/d.gif", "notes.txt", ".hidden.gif"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+
+    done = limpid("denoise", "in", "-o", "out", "-m", "median")
+    quiet = limpid("denoise", "in", "-o", "out", "-m", "median", "-q")
+
+    glob = limpid("denoise", "in/**/*.png", "-o", "out", "-m", "median")
+
+    assert done.returncode == quiet.returncode == glob.returncode == 0
+    assert glob.stderr == ""
+    assert done.stderr == "limpid: in: 3 files of other formats (.gif, .heic) were left out; convert what is wanted\n"
+    assert quiet.stderr == ""
+
+
 def test_a_quoted_glob_finds_what_the_shell_would(limpid, picture, tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "[c].png", "sub/d.png"):
         picture(tmp_path / "in" / name)

@@ -6,11 +6,14 @@ import fnmatch
 import glob
 import logging
 import os
+import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
+from typing import Final
 
 from limpid.core.errors import OptionError
 from limpid.io import is_folder, is_image_path
@@ -19,6 +22,13 @@ from limpid.jobs import MANIFEST_NAME
 __all__ = ["Found", "file_identity", "find_images", "folder_above"]
 
 _log = logging.getLogger(__name__)
+
+#: Suffixes of images that limpid does not read; said where a folder holds some, so that none is missed in silence.
+_FOREIGN: Final = re.compile(
+    r"\.(3fr|arw|bmp|cr2|cr3|dcm|dng|erf|exr|fits|gif|hdr|heic|heif|jp2|jxl|kdc|mrw|nef|nrw|orf|pbm|pef|pgm|pnm|ppm"
+    r"|psd|raf|raw|rw2|sr2|srf|srw|tga|x3f)",
+    re.IGNORECASE,
+)
 
 #: Device and inode: the same for every name of one file or folder.
 Identity = tuple[int, int]
@@ -50,9 +60,9 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     ----------
     inputs : iterable of str or path
         A file is taken whatever its suffix. A folder is searched with all its subfolders for files with the suffix
-        of an image; hidden ones are left out, links to folders are followed but not round in circles. A glob
-        (``*``, ``?``, ``[...]``, ``**``) that names no file finds the same files as a folder would; they belong
-        below the part of it that has no such sign.
+        of an image; hidden ones are left out, and so are images of other formats, which a warning counts; links to
+        folders are followed but not round in circles. A glob (``*``, ``?``, ``[...]``, ``**``) that names no file
+        finds the same files as a folder would; they belong below the part of it that has no such sign.
     outside : Path, optional
         A folder whose content is not looked at where it lies below an input: the outputs of an earlier run.
 
@@ -98,7 +108,7 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
 
 def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
     if is_folder(path):
-        yield from _walk(path, fence)
+        yield from _of_folder(path, fence)
     elif _is_glob(path):
         yield from _of_glob(path, fence)
     else:
@@ -118,13 +128,13 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
         yield Found(pattern, PurePath(pattern.name), reason)
         return
     if "**" in wanted:
-        yield from (hit for hit in _walk(root, fence) if _matches(hit.relative.parts, wanted))
+        yield from (hit for hit in _walk(root, fence, Counter()) if _matches(hit.relative.parts, wanted))
         return
     for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
         if is_folder(path):
             if fence is None or file_identity(path) != fence:
-                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
+                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _of_folder(path, fence))
         elif is_image_path(path):
             yield _of_file(path, PurePath(name))
 
@@ -144,7 +154,17 @@ def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
-def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
+def _of_folder(root: Path, fence: Identity | None) -> Iterator[Found]:
+    """Yield the image files below a folder, and count in a warning those that can't be read."""
+    foreign: Counter[str] = Counter()
+    yield from _walk(root, fence, foreign)
+    if foreign:
+        which = "1 file of another format" if foreign.total() == 1 else f"{foreign.total()} files of other formats"
+        left = "was" if foreign.total() == 1 else "were"
+        _log.warning("%s: %s (%s) %s left out; convert what is wanted", root, which, ", ".join(sorted(foreign)), left)
+
+
+def _walk(root: Path, fence: Identity | None, foreign: Counter[str]) -> Iterator[Found]:
     """Yield the image files below a folder, those of a folder before those of its subfolders."""
     pending: list[tuple[Path, frozenset[Identity | None]]] = [(root, frozenset())]
     while pending:
@@ -165,6 +185,8 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
                     below.append((path, here))
             elif is_image_path(path):
                 yield _of_file(path, path.relative_to(root))
+            elif _FOREIGN.fullmatch(path.suffix):
+                foreign[path.suffix.lower()] += 1
         pending.extend(reversed(below))
 
 

@@ -66,7 +66,8 @@ def load_model(
         raise OptionError(f"name must be the name of a model or the path of its folder, got {name!r}.")
     if threads is not None:
         check_number("threads", threads, low=1, whole=True)
-    name = fspath(name)
+    if not (name := fspath(name)):
+        raise ModelError(f"the name of the model is empty; choose one of: auto, {', '.join(denoiser_names())}.")
     if name in CLASSICAL:
         return load_classical(name)
     from limpid.inference.denoiser import NetworkDenoiser
