@@ -25,7 +25,7 @@ from limpid.noise.result import NoiseEstimate, rms
 from limpid.workflows.denoise import run_denoise, without_impulses
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, models_of, told_again
-from limpid.workflows.models import load_model
+from limpid.workflows.models import as_denoiser, load_model
 
 __all__ = ["assess", "assess_image"]
 
@@ -54,7 +54,7 @@ def assess(
     noisy: Picture,
     denoised: Picture | None = None,
     *,
-    model: str | Denoiser | None = None,
+    model: str | PathLike[str] | Denoiser | None = None,
     sigma: float | Sequence[float] | None = None,
     noise: NoiseModel | Sequence[NoiseModel] | NoiseEstimate | None = None,
     value_range: tuple[float, float] | None = None,
@@ -73,7 +73,7 @@ def assess(
         The image before.
     denoised : array, Image, or path, optional
         The image after, of the same shape and range. Made by `model` where not given.
-    model : str or Denoiser, optional
+    model : str, path or Denoiser, optional
         What denoised it, where the provenance doesn't say, or what is to: a name as in :func:`limpid.load_model`.
     sigma : float or sequence of float, optional
         Standard deviation of the noise, in the image's own units, for all channels or for each, where it is known.
@@ -111,7 +111,7 @@ def assess(
     others = [_like(one, before) for one in repeats]
     if after is None and model is None:
         raise OptionError("give what to assess: a denoised image, or model=, the name of a model to denoise with.")
-    denoiser = load_model(model) if isinstance(model, str) else model
+    denoiser = None if model is None else as_denoiser(model)
     return assess_image(before, after, denoiser=denoiser, told=_told(sigma, noise), repeats=others)
 
 

@@ -15,7 +15,7 @@ from limpid.core.errors import LimpidError, OptionError
 from limpid.core.image import Image
 from limpid.evaluation.reference_free.assessment import Assessment
 from limpid.evaluation.reference_free.sheet import proof_sheet
-from limpid.io import DEFAULT_MAX_PIXELS, is_image_path, read_image, write_image
+from limpid.io import DEFAULT_MAX_PIXELS, is_folder, is_image_path, read_image, write_image
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.assess import assess_image
 from limpid.workflows.expand import Found, file_identity, find_images
@@ -184,7 +184,7 @@ class _Partners:
         self._given = given
 
     def of(self, hit: Found) -> Path:
-        if not self._given.is_dir():
+        if not is_folder(self._given):
             return self._given
         exact = self._given / hit.relative
         if exact.exists():
