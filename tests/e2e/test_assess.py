@@ -98,3 +98,28 @@ def test_wrong_use_is_said(limpid, picture, tmp_path: Path) -> None:
         assert done.returncode == status, (arguments, done.stderr)
         assert says in done.stderr, (arguments, done.stderr)
         assert done.stdout == ""
+
+
+def test_a_sheet_replaces_no_image(limpid, picture, tmp_path: Path) -> None:
+    for name in ("in/a.png", "out/a.png", "r.png"):
+        picture(tmp_path / name, shape=(96, 96))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+
+    for noisy, denoised, sheet in (
+        ("in/a.png", "out/a.png", "in/a.png"),
+        ("in/a.png", "out/a.png", "out/a.png"),
+        ("in", "out", "in"),
+        ("in", "out", "out"),
+    ):
+        done = limpid("assess", noisy, denoised, "--sheet", sheet)
+        assert done.returncode == 2
+        assert "would replace the image" in done.stderr
+    assert "r.png" in limpid("assess", "in/a.png", "out/a.png", "--repeat", "r.png", "--sheet", "r.png").stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_images_that_differ_in_their_suffix_alone_have_sheets_of_their_own(limpid, picture, tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/a.tif"):
+        picture(tmp_path / name, shape=(96, 96))
+    assert limpid("assess", "in", "-m", "median", "--sheet", "sheets").returncode == 0
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["a.png.png", "a.tif.png"]

@@ -174,6 +174,7 @@ def test_two_inputs_with_one_output_are_both_named_and_the_rest_is_done(limpid, 
     assert done.returncode == 1
     rows = {row["input"]: row for row in json.loads(done.stdout)["results"]}
     assert "y/a.png would write the same output" in rows["x/a.png"]["error"]
+    assert "into different folders" in rows["x/a.png"]["error"]
     assert "x/a.png would write the same output" in rows["y/a.png"]["error"]
     assert rows["y/b.png"]["status"] == "ok"
     assert not (tmp_path / "out" / "a.png").exists()

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+LIMPID = [str(Path(sys.executable).with_name("limpid"))]
+
 
 def test_a_tree_is_mirrored_and_everything_else_in_it_is_left_alone(limpid, picture, tmp_path: Path) -> None:
     for name in ("a.png", "sub/b.JPG", ".hidden.png", ".cache/c.png"):
@@ -28,6 +30,23 @@ def test_a_tree_is_mirrored_and_everything_else_in_it_is_left_alone(limpid, pict
     assert "-> in/out (median, sigma " in done.stdout
     assert done.stdout.rstrip().endswith("measured)")
     assert done.stderr == ""
+
+
+def test_images_that_can_not_be_read_are_counted_once_for_a_tree(limpid, picture, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "sub").mkdir()
+    for name in ("b.gif", "c.HEIC", "sub/d.gif", "notes.txt", ".hidden.gif"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+
+    done = limpid("denoise", "in", "-o", "out", "-m", "median")
+    quiet = limpid("denoise", "in", "-o", "out", "-m", "median", "-q")
+
+    glob = limpid("denoise", "in/**/*.png", "-o", "out", "-m", "median")
+
+    assert done.returncode == quiet.returncode == glob.returncode == 0
+    assert glob.stderr == ""
+    assert done.stderr == "limpid: in: 3 files of other formats (.gif, .heic) were left out; convert what is wanted\n"
+    assert quiet.stderr == ""
 
 
 def test_a_quoted_glob_finds_what_the_shell_would(limpid, picture, tmp_path: Path) -> None:
@@ -66,12 +85,15 @@ def test_one_input_may_go_to_a_named_file_without_a_manifest(limpid, picture, tm
         (["a.png", "-o", "link.png"], "is the input"),
         (["a.png", "-o", "hard.png"], "is the input"),
         (["a.png", "-o", "."], "is the input"),
+        (["a.png", "-o", ""], "the output (-o) is empty"),
+        (["", "-o", "out"], "an input is empty"),
+        (["a.png", "-o", "out", "-m", "n" * 300], "neither installed nor a model folder"),
         (["a.png", "-o", "c.bmp"], ".bmp is no image format"),
         (["a.png", "-o", "c.png", "--format", "jpeg"], "contradict"),
         (["a.png", "-o", "out", "--format", "bmp"], "choose one of png, jpeg, tiff, webp, avif"),
         (["a.png", "-o", "out", "--strength", "3"], "from 0 to 2"),
-        (["a.png", "-o", "out", "--sigma", "-1"], "sigma must be >= 0"),
-        (["a.png", "-o", "out", "--sigma", "nan"], "sigma must be >= 0"),
+        (["a.png", "-o", "out", "--sigma", "-1"], "sigma must be a number >= 0"),
+        (["a.png", "-o", "out", "--sigma", "nan"], "sigma must be a number >= 0"),
         (["a.png", "-o", "out", "--sigma", "lots"], "neither a number nor auto"),
         (["a.png", "-o", "out", "--memory", "many"], "500MB"),
         (["a.png", "-o", "out", "--value-range", "1", "0"], "low < high"),
@@ -98,6 +120,35 @@ def test_a_call_that_cannot_be_meant_so_is_refused_with_2_before_any_work(limpid
     assert "Traceback" not in done.stderr
     assert {p: p.read_bytes() for p in tmp_path.rglob("*.png")} == before
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("output", ["n" * 300 + ".png", "n" * 300])
+def test_a_name_that_is_too_long_is_said_in_words(limpid, picture, tmp_path: Path, output: str) -> None:
+    picture(tmp_path / "a.png")
+
+    done = limpid("denoise", "a.png", "-o", output, "-m", "median")
+
+    assert done.returncode == 1
+    assert "Errno" not in done.stderr
+    assert "shorten it" in done.stderr or "(File name too long); choose another" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", "n" * 300], "neither a named data set nor a folder"),
+        (["--data", "nope"], "neither a named data set nor a folder"),
+        (["--data", "set12", "--pairs", "in"], "set12 is a named data set"),
+        (["--data", "in", "--pairs", "nope"], "no folder nope"),
+    ],
+)
+def test_data_that_are_not_there_are_wrong_usage(limpid, picture, tmp_path: Path, arguments, says) -> None:
+    picture(tmp_path / "in" / "a.png")
+
+    done = limpid("benchmark", *arguments, "--denoiser", "noisy")
+
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 def test_json_is_one_strict_document_alone_on_standard_output(limpid, picture, noisy, tmp_path: Path) -> None:
@@ -163,6 +214,40 @@ def test_a_name_with_control_characters_is_one_harmless_line(limpid, tmp_path: P
     assert len(done.stderr.splitlines()) == 1
     assert "\x1b" not in done.stderr
     assert json.loads(done.stdout)["results"][0]["input"] == name
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    "arguments", ["noise a.png --json", "noise a.png", "noise gone.png --json", "--help", "-h noise"]
+)
+@pytest.mark.parametrize(("where", "says"), [("/dev/full", "can't be written (No space left"), ("&-", "is closed")])
+def test_an_output_that_cannot_be_written_is_one_line_and_status_1(
+    picture, tmp_path: Path, environment, arguments: str, where: str, says: str
+) -> None:
+    picture(tmp_path / "a.png")
+
+    done = subprocess.run(
+        f"{LIMPID[0]} {arguments} >{where}", shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "gone.png" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("limpid: standard output ")
+    assert says in lines[0]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_name_that_the_terminal_has_no_letters_for_is_escaped(picture, tmp_path: Path, environment, encoding) -> None:
+    for name in ("ł.png", "日.png"):
+        picture(tmp_path / "in" / name)
+    environment["PYTHONIOENCODING"] = encoding
+
+    done = subprocess.run([*LIMPID, "noise", "in"], cwd=tmp_path, env=environment, capture_output=True)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"in/\\u0142.png" in done.stdout
+    assert b"in/\\u65e5.png" in done.stdout
 
 
 @pytest.mark.parametrize("verb", ["denoise", "noise", "benchmark", "models", "demo", "cache"])

@@ -99,6 +99,24 @@ def test_a_run_that_was_ended_is_resumed_to_the_same_bytes(limpid, folder, tmp_p
     assert images(tmp_path / "out") == images(tmp_path / "whole")
 
 
+def test_an_interrupt_is_answered_while_the_program_is_still_loading(tmp_path: Path) -> None:
+    slow = tmp_path / "typer.py"
+    slow.write_text("import pathlib, time; pathlib.Path('loading').touch(); time.sleep(60)")
+    code = "import sys; sys.path.insert(0, '.'); from limpid.cli.start import run; run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=default_interrupt
+    )
+    try:
+        wait_for((tmp_path / "loading").exists)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+
+    assert process.returncode == 130
+    assert said.split() == ["limpid:", "interrupted"]
+
+
 def test_an_interrupt_is_answered_while_a_library_is_busy_in_one_call(tmp_path: Path) -> None:
     code = """
 import hashlib, pathlib

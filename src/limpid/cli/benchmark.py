@@ -23,7 +23,7 @@ def benchmark(
         typer.Option(
             "--data",
             metavar="NAME|DIR",
-            help="set12, bsd68, cbsd68, kodak24, cc15, or a folder of clean images. Repeatable.",
+            help="set12, bsd68, cbsd68, kodak24, cc15, train-open, or a folder of clean images. Repeatable.",
             show_default=False,
         ),
     ],
@@ -32,8 +32,8 @@ def benchmark(
         typer.Option(
             metavar="N",
             min=0,
-            help="Noise to add, on the 0-255 scale. Repeatable.",
-            show_default="15, 25, 50",
+            help="Noise to add, on the 0-255 scale; of real noise, what denoisers are told. Repeatable.",
+            show_default="15, 25, 50; real noise is measured",
         ),
     ] = None,
     denoiser: Annotated[
@@ -72,13 +72,14 @@ def benchmark(
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render, tables
+        from limpid.workflows.benchmark import DEFAULT_SIGMAS
         from limpid.workflows.benchmark import benchmark as run_benchmark
 
-        sigmas, denoisers = tuple(sigma or (15, 25, 50)), tuple(denoiser or ("auto",))
+        denoisers = tuple(denoiser or ("auto",))
         with render.progress(quiet=quiet) as bar:
             table = run_benchmark(
                 data,
-                sigma=sigmas,
+                sigma=sigma or None,
                 denoisers=denoisers,
                 pairs=pairs,
                 blind=blind,
@@ -88,7 +89,7 @@ def benchmark(
                 runtime=runtime,
                 device=device,
                 threads=threads,
-                on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigmas)),
+                on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigma or DEFAULT_SIGMAS)),
             )
         if json:
             render.print_json(table.to_dict())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import typer
 
-from limpid.core.errors import LimpidError, MissingExtraError, ModelError, OptionError
+from limpid.cli.streams import OutputLostError
+from limpid.core.errors import DataError, LimpidError, MissingExtraError, ModelError, OptionError
 
 __all__ = ["FAILED", "INTERRUPTED", "WRONG_USAGE", "one_line", "reported"]
 
@@ -36,17 +36,13 @@ def reported(*, json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("limpid: interrupted; what is done is whole, nothing else was touched.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # Who reads our output has gone; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(FAILED) from None
     except (LimpidError, OSError, MemoryError) as error:
         _report(str(error) or "not enough memory.", json=json)
         _reraise_for_developers()
-        wrong = isinstance(error, OptionError | ModelError | MissingExtraError)
+        wrong = isinstance(error, OptionError | ModelError | DataError | MissingExtraError)
         raise typer.Exit(WRONG_USAGE if wrong else FAILED) from None
     except Exception as error:
-        if isinstance(error, typer.Exit):
+        if isinstance(error, typer.Exit | OutputLostError):
             raise
         _reraise_for_developers()
         _report(

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from limpid.cli import assess, benchmark, cache, demo, denoise, models, noise, train
-from limpid.cli.errors import INTERRUPTED
+from limpid.cli.errors import FAILED, INTERRUPTED
 from limpid.cli.interrupt import end_promptly
+from limpid.cli.streams import OutputLostError, drop_output, ready_streams
 from limpid.core.version import __version__
 
 __all__ = ["app", "run"]
@@ -55,9 +56,14 @@ def _limpid(
 
 
 def run() -> None:
-    """Run the program; the console script's entry."""
-    end_promptly()
+    """Run the program; see :mod:`limpid.cli.start`."""
     try:
+        if not ready_streams():
+            sys.exit(FAILED)
+        end_promptly()
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OutputLostError as lost:
+        drop_output(lost)
+        sys.exit(FAILED)

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import ImageError, ModelError, OptionError
+from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance
 from limpid.core.tiling import Span, tile_spans
 
-__all__ = ["Level", "denoise_image", "without_gaps"]
+__all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 
 #: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile
 #: (Y, X, C) that gives the level at each of its values (it may look at neighbours within the halo).
@@ -65,13 +66,9 @@ def denoise_image(
     ModelError
         If the denoiser can't take the image's channels, neither together nor one by one.
     """
-    for name, value in (("strength", strength), ("chroma_strength", chroma_strength)):
-        if value is not None and not 0 <= value <= 2:
-            raise OptionError(
-                f"{name} must lie in [0, 2], got {value:g}: 0 changes nothing, 1 removes what was measured."
-            )
-    if memory is not None and memory < 1:
-        raise OptionError(f"memory must be a positive number of bytes, got {memory}.")
+    check_strengths(strength, chroma_strength)
+    if memory is not None:
+        check_number("memory (in bytes)", memory, low=1, whole=True)
     chroma = strength if chroma_strength is None or image.channels != 3 else chroma_strength
     planes = image.planes()
     if strength == chroma == 0:
@@ -93,6 +90,19 @@ def denoise_image(
         if bad is not None:
             target[bad] = plane[bad]
     return image.with_planes(out, step=step)
+
+
+def check_strengths(strength: float, chroma_strength: float | None) -> None:
+    """Refuse what does not lie in ``[0, 2]``.
+
+    Raises
+    ------
+    OptionError
+        If a strength is anything else; `chroma_strength` may be None.
+    """
+    check_number("strength", strength, low=0, high=2)
+    if chroma_strength is not None:
+        check_number("chroma_strength", chroma_strength, low=0, high=2)
 
 
 def without_gaps(image: Image) -> Image:

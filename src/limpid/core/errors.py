@@ -19,6 +19,8 @@ Each message says what is wrong, what was received and what to do.
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -87,5 +89,7 @@ class DataError(LimpidError):
 class MissingExtraError(LimpidError, ImportError):
     """An optional dependency is needed; the message holds the command that installs it."""
 
-    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
-        super().__init__(f'{purpose} needs {package}, which is not installed; run: pip install "limpid[{extra}]"')
+    @classmethod
+    def of(cls, package: str, *, extra: str, purpose: str) -> Self:
+        """Return the error that says which package is missing, for what, and which extra of limpid installs it."""
+        return cls(f'{purpose} needs {package}, which is not installed; run: pip install "limpid[{extra}]"')

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from limpid.core.arguments import is_range
 from limpid.core.errors import ImageError
 
 __all__ = ["Array", "FloatArray", "Image", "Metadata", "Provenance"]
@@ -110,9 +111,8 @@ class Image:
             raise self._error(f"dtype {self.values.dtype} is not uint8, uint16 or float32; convert the array first.")
         if 0 in self.values.shape:
             raise self._error(f"shape {self.values.shape} holds no pixels.")
-        low, high = self.value_range
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise self._error(f"value_range must be (low, high) with low < high, got {self.value_range}.")
+        if not is_range(self.value_range):
+            raise self._error(f"value_range must be (low, high) with low < high, got {self.value_range!r}.")
         if self.alpha is not None and self.alpha.shape != self.values.shape[: len(self.axes.removesuffix("C"))]:
             raise self._error(f"alpha has shape {self.alpha.shape}, the pixels have {self.values.shape}.")
         values = self.values.view()

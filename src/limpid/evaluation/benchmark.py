@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limpid.core.apply import Level, denoise_image
+from limpid.core.arguments import check_number
 from limpid.core.denoiser import Capabilities, Denoiser
 from limpid.core.errors import ImageError, OptionError
 from limpid.core.image import FloatArray, Image
@@ -236,10 +236,9 @@ def measure_all(
 
 
 def _check(denoiser: Denoiser, dataset: Dataset, *, sigma: float | None, estimate: Estimate | None, seed: int) -> None:
-    if sigma is not None and not (math.isfinite(sigma) and sigma >= 0):
-        raise OptionError(f"sigma must be finite and >= 0 on the 0-255 scale, got {sigma}.")
-    if seed < 0:
-        raise OptionError(f"seed must be >= 0, got {seed}.")
+    if sigma is not None:
+        check_number("sigma (on the 0-255 scale)", sigma, low=0)
+    check_number("seed", seed, low=0, whole=True)
     if dataset.noisy is None and sigma is None:
         raise OptionError(f"{dataset.name} holds clean images: sigma is needed, the noise to add, such as 25.")
     if dataset.noisy is not None:

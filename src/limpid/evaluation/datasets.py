@@ -18,7 +18,7 @@ from pathlib import Path
 from limpid.core.errors import DataError
 from limpid.core.image import Image
 from limpid.evaluation import sources
-from limpid.io import is_image_path, read_image
+from limpid.io import is_folder, is_image_path, read_image
 
 __all__ = ["Dataset", "DatasetEntry", "registry", "resolve"]
 
@@ -176,14 +176,14 @@ def _of_entry(name: str, entry: DatasetEntry, root: Path) -> Dataset:
 
 def _of_folder(data: str | Path, noisy: str | Path | None, value_range: tuple[float, float] | None) -> Dataset:
     folder = Path(data).expanduser()
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise _unknown(data)
     clean = _images_below(folder)
     if noisy is None:
         return Dataset(str(data), clean, value_range=value_range)
     clean_by_key = _by_key(folder, clean)
     noisy_folder = Path(noisy).expanduser()
-    if not noisy_folder.is_dir():
+    if not is_folder(noisy_folder):
         raise DataError(f"there is no folder {noisy}; name the folder of the noisy images.", source=str(noisy))
     noisy_by_key = _by_key(noisy_folder, _images_below(noisy_folder))
     alone = [p for k, p in noisy_by_key.items() if k not in clean_by_key]

@@ -47,7 +47,7 @@ def _figure() -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="plot", purpose="a plot") from error
+        raise MissingExtraError.of("matplotlib", extra="plot", purpose="a plot") from error
     return Figure(figsize=(13, 4.2), dpi=110, layout="constrained")
 
 

@@ -21,14 +21,29 @@ _DISTRIBUTIONS = {
     "torch": "torch",
 }
 
+_ADDED = "white Gaussian, sigma on the 0-255 scale, neither clipped nor rounded"
+_REAL = "real, in pairs of a noisy and a clean image"
 
-def protocol(*, seed: int, strength: float = 1.0, gray: bool = False, threads: int | None = None) -> dict[str, Any]:
+
+def protocol(
+    *,
+    seed: int,
+    added: bool = True,
+    real: bool = False,
+    strength: float = 1.0,
+    gray: bool = False,
+    threads: int | None = None,
+) -> dict[str, Any]:
     """Return how :func:`~limpid.evaluation.benchmark.measure` scores, and on what; JSON throughout.
 
     Parameters
     ----------
     seed : int
         Seed of the noise.
+    added : bool
+        Whether there are clean images, which noise is added to.
+    real : bool
+        Whether there are pairs with real noise.
     strength : float
         What the level told was multiplied by.
     gray : bool
@@ -36,9 +51,10 @@ def protocol(*, seed: int, strength: float = 1.0, gray: bool = False, threads: i
     threads : int, optional
         Threads that the denoisers were told to use; without it, the processors this process may use.
     """
+    generator = f"numpy.random.default_rng([{seed}, image index, round(100 * sigma)])"
     return {
-        "noise": "white Gaussian, sigma on the 0-255 scale, neither clipped nor rounded",
-        "seed": f"numpy.random.default_rng([{seed}, image index, round(100 * sigma)])",
+        "noise": " or ".join([_ADDED] * added + [_REAL] * real),
+        "seed": generator if added else "none, for no noise is added",
         "input": "float32 for added noise, the file's own pixels for real noise",
         "strength": strength,
         "clipping": "result clipped to [0, 255] and rounded to 8 bits before scoring",

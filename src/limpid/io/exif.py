@@ -10,7 +10,7 @@ from typing import Final
 
 from limpid.io.ifd import Directory, read_directory
 
-__all__ = ["PREFIX", "orientation", "orientation_only", "resolution", "without_prefix"]
+__all__ = ["PREFIX", "is_block", "orientation", "orientation_only", "resolution", "without_prefix"]
 
 #: What stands before the block in JPEG, and in files of programs that copied it along.
 PREFIX: Final = b"Exif\x00\x00"
@@ -24,6 +24,11 @@ _RESOLUTION_UNIT: Final = 0x0128
 def without_prefix(exif: bytes | None) -> bytes | None:
     """Return the block from its TIFF header on; None where nothing stands after the prefix."""
     return (exif or b"").removeprefix(PREFIX) or None
+
+
+def is_block(exif: bytes) -> bool:
+    """Return whether a block begins as EXIF does."""
+    return exif[:4] in (b"II*\x00", b"MM\x00*")
 
 
 def orientation(exif: bytes | None) -> int:

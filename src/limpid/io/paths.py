@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import stat
 from os import PathLike
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError
 from limpid.io.formats import FORMAT_NAMES, FORMATS, SUFFIXES
 
-__all__ = ["format_named", "is_image_path", "output_suffix_for"]
+__all__ = ["format_named", "is_folder", "is_image_path", "output_suffix_for"]
 
 
 def is_image_path(path: str | PathLike[str]) -> bool:
     """Return whether a file name has the suffix of a format limpid reads and writes; the file is not opened."""
     return PurePath(path).suffix.lower() in SUFFIXES
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether it is a folder; other than `Path.is_dir`, also False where the name is too long to ask."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def format_named(name: str) -> str:
@@ -29,7 +38,7 @@ def format_named(name: str) -> str:
     >>> format_named("JPG"), format_named(".tif"), format_named("png")
     ('jpeg', 'tiff', 'png')
     """
-    found = FORMAT_NAMES.get(name.lower().removeprefix("."))
+    found = FORMAT_NAMES.get(name.lower().removeprefix(".")) if isinstance(name, str) else None
     if found is None:
         raise OptionError(f"format {name!r} is not known; choose one of {', '.join(FORMATS)}.")
     return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Final
 
+from limpid.core.arguments import check_number, check_range
 from limpid.core.errors import ReadError, TooLargeError
 from limpid.core.image import Image, Metadata
 from limpid.io import exif, xmp
@@ -14,6 +16,8 @@ from limpid.io.formats.identify import identify
 from limpid.io.source import Source, opened
 
 __all__ = ["DEFAULT_MAX_PIXELS", "read_image"]
+
+_log = logging.getLogger(__name__)
 
 #: Largest announced pixel count that is decoded without being asked to: 1.5 GB of 8-bit RGB.
 DEFAULT_MAX_PIXELS: Final = 500_000_000
@@ -58,6 +62,8 @@ def read_image(
         If a float file states no value range and none was given.
     TooLargeError
         If the file announces more than `max_pixels` allows.
+    OptionError
+        If `value_range` or `max_pixels` is anything else.
 
     Examples
     --------
@@ -69,13 +75,15 @@ def read_image(
     array([[7, 7, 7],
            [7, 7, 7]], dtype=uint8)
     """
+    check_range(value_range)
+    check_number("max_pixels", max_pixels, low=1, whole=True)
     with opened(source) as (file, name):
         codec = codec_for(identify(file))
         info = codec.probe(file)
         _check_size(info, max_pixels)
         file.seek(0)
         decoded = codec.read(file)
-        metadata, embedded_range = _metadata(decoded.metadata)
+        metadata, embedded_range = _metadata(decoded.metadata, name or "image bytes")
         stated = value_range or embedded_range or decoded.value_range or info.value_range
         if stated is None:
             raise ReadError(
@@ -101,11 +109,14 @@ def _check_size(info: ImageInfo, max_pixels: int) -> None:
         )
 
 
-def _metadata(found: Metadata) -> tuple[Metadata, tuple[float, float] | None]:
+def _metadata(found: Metadata, name: str) -> tuple[Metadata, tuple[float, float] | None]:
     """Take limpid's own properties out of the XMP packet; fill the resolution from EXIF."""
     packet, provenance, value_range = xmp.extract(found.xmp)
     # Pillow (AVIF, where the file's own rotation differs from the EXIF) and old WebP writers leave JPEG's prefix on.
     block = exif.without_prefix(found.exif)
+    if block is not None and not exif.is_block(block):
+        _log.warning("%s: read without its EXIF block, which is damaged", name)
+        block = None
     resolution = found.resolution or exif.resolution(block)
     metadata = dataclasses.replace(found, exif=block, xmp=packet, provenance=provenance, resolution=resolution)
     return metadata, value_range

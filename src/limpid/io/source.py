@@ -31,6 +31,8 @@ def opened(source: Source) -> Iterator[tuple[BinaryIO, str | None]]:
         As it was raised: it is about the installation, not about the file.
     """
     name = None if isinstance(source, bytes) else os.fspath(source)
+    if name == "":
+        raise ReadError("the name of the file is empty; name an image file.", source=name)
     label = name or "image bytes"
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:

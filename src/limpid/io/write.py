@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
 
+from limpid.core.arguments import check_number
 from limpid.core.errors import LimpidError, MissingExtraError, OptionError, WriteError
 from limpid.core.image import Array, Image, Metadata
 from limpid.io import exif, xmp
@@ -91,8 +92,8 @@ def write_image(
         image = Image.from_array(image)
     try:
         target = _format(name, format)
-        if quality is not None and not 0 <= quality <= 100:
-            raise OptionError(f"quality must be from 0 to 100, got {quality}.")
+        if quality is not None:
+            check_number("quality", quality, low=0, high=100, whole=True)
         _check_alpha(image)
         check_fits(_info(image, target), target.name)
         metadata = _stripped(image.metadata) if strip_metadata else image.metadata

@@ -83,7 +83,7 @@ def load_network(model: StoredModel) -> nn.Module:
         import torch
         from onnx import numpy_helper
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "onnx", extra="train", purpose="loading weights into torch") from error
+        raise MissingExtraError.of(error.name or "onnx", extra="train", purpose="loading weights into torch") from error
 
     network = build_network(model.card.architecture, model.card.parameters)
     graph = onnx.load_model_from_string(model.network).graph

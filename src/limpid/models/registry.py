@@ -41,7 +41,7 @@ def build_network(name: str, parameters: Mapping[str, Any]) -> nn.Module:
     try:
         network_class = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", extra="train", purpose="building a network") from error
+        raise MissingExtraError.of(error.name or "torch", extra="train", purpose="building a network") from error
     try:
         network: nn.Module = network_class(**parameters)
     except (TypeError, ValueError) as error:

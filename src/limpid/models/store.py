@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from limpid.core.errors import ModelError
+from limpid.io import is_folder
 from limpid.models.cards import ModelCard
 
 __all__ = ["CARD_FILE", "NETWORK_FILE", "StoredModel", "find_models", "shipped_models", "shipped_names"]
@@ -115,7 +116,7 @@ def find_models(name: str) -> Mapping[int, StoredModel]:
     if family:
         return family
     folder = Path(name)
-    if folder.is_dir():
+    if is_folder(folder):
         model = StoredModel.open(folder)
         return {model.card.channels: model}
     known = [*shipped_names(), *shipped]

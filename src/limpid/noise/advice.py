@@ -73,7 +73,7 @@ def _advice(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
             "pixel; train with Poisson-Gaussian noise.",
         )
     yield from _structure(noise)
-    if noise.impulse_share > IMPULSES_LEAST:
+    if noise.has_impulses:
         yield (
             "impulses",
             f"{noise.impulse_share:.2%} of the pixels are hot, dead or impulses; limpid denoise repairs them first.",

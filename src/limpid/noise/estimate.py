@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from limpid.core.arguments import check_number
 from limpid.core.image import Array, Image
 from limpid.noise import facts, impulses
 from limpid.noise.affine import Line, fit_line
@@ -72,7 +73,13 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
         Images of one value have sigma 0. A plane narrower than 8 pixels, or without a usable block, can't be
         measured: its sigma is 0 and its interval ``(0, inf)``. Where only some channels can be measured (the others
         being clipped nearly everywhere), the others are taken to have as much noise, from nothing up to twice that.
+
+    Raises
+    ------
+    OptionError
+        If the offset is no finite number.
     """
+    check_number("offset", offset)
     planes = image.planes()
     if len(planes) > _PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]

@@ -12,7 +12,7 @@ import numpy as np
 
 from limpid.core.image import Array, FloatArray
 from limpid.noise import facts
-from limpid.noise.advice import Advice, advise
+from limpid.noise.advice import IMPULSES_LEAST, Advice, advise
 from limpid.noise.correlation import Correlation
 from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian
 
@@ -147,6 +147,11 @@ class NoiseEstimate:
     def measured(self) -> bool:
         """Whether any channel had enough usable pixels to measure anything."""
         return any(c.measured for c in self.channels)
+
+    @property
+    def has_impulses(self) -> bool:
+        """Whether impulses are to be repaired: there are some, and noise, so that this is no drawing or text."""
+        return self.measured and self.sigma > 0 and self.impulse_share >= IMPULSES_LEAST
 
     @property
     def sigma(self) -> float:

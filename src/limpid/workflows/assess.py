@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +19,13 @@ from limpid.core.image import Array, FloatArray, Image
 from limpid.evaluation.reference_free.assessment import Assessment, NoiseKnown, assess_planes
 from limpid.evaluation.reference_free.clipping import REACH, Clipping, clipped
 from limpid.evaluation.reference_free.response import Rerun
-from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import NoiseModel
 from limpid.noise.result import NoiseEstimate, rms
 from limpid.workflows.denoise import run_denoise, without_impulses
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, models_of, told_again
-from limpid.workflows.models import load_model
+from limpid.workflows.models import as_denoiser, load_model
 
 __all__ = ["assess", "assess_image"]
 
@@ -41,6 +41,12 @@ _SAME: Final = 0.3
 #: Held-out exposures of another scene differ by more than this many times the noise.
 _SAME_SCENE: Final = 2.0
 
+#: Exposures with the same noise differ by at least this share of what two such do.
+_AS_NOISY: Final = 0.6
+
+#: How far the variance at the frequencies that a denoiser removes may be off where the noise is correlated.
+_CORRELATION_ERROR: Final = 0.3
+
 _SEED: Final = 0
 
 
@@ -48,7 +54,7 @@ def assess(
     noisy: Picture,
     denoised: Picture | None = None,
     *,
-    model: str | Denoiser | None = None,
+    model: str | PathLike[str] | Denoiser | None = None,
     sigma: float | Sequence[float] | None = None,
     noise: NoiseModel | Sequence[NoiseModel] | NoiseEstimate | None = None,
     value_range: tuple[float, float] | None = None,
@@ -67,7 +73,7 @@ def assess(
         The image before.
     denoised : array, Image, or path, optional
         The image after, of the same shape and range. Made by `model` where not given.
-    model : str or Denoiser, optional
+    model : str, path or Denoiser, optional
         What denoised it, where the provenance doesn't say, or what is to: a name as in :func:`limpid.load_model`.
     sigma : float or sequence of float, optional
         Standard deviation of the noise, in the image's own units, for all channels or for each, where it is known.
@@ -105,7 +111,7 @@ def assess(
     others = [_like(one, before) for one in repeats]
     if after is None and model is None:
         raise OptionError("give what to assess: a denoised image, or model=, the name of a model to denoise with.")
-    denoiser = load_model(model) if isinstance(model, str) else model
+    denoiser = None if model is None else as_denoiser(model)
     return assess_image(before, after, denoiser=denoiser, told=_told(sigma, noise), repeats=others)
 
 
@@ -118,8 +124,8 @@ def assess_image(
     repeats: Sequence[Image] = (),
 ) -> Assessment:
     """Assess one image; see :func:`assess`, whose parameters these are, read and loaded."""
-    for image in (*repeats, *([] if denoised is None else [denoised])):
-        _check_like(image, noisy)
+    repeats = [_in_units_of(noisy, image) for image in repeats]
+    denoised = None if denoised is None else _in_units_of(noisy, denoised)
     found = estimate_noise(noisy)
     made_here = denoised is None
     if denoised is None:
@@ -129,7 +135,7 @@ def assess_image(
     source = _Source.of(denoised)
     known = _known(noisy, found, told)
     usable, clipping = _pixels(noisy, denoised, found, known)
-    if found.impulse_share >= IMPULSES_LEAST:
+    if found.has_impulses:
         repaired = without_impulses(noisy, found)
         usable &= repaired.planes() == noisy.planes()
         if source is not None and source.repaired:
@@ -190,9 +196,16 @@ def _like(picture: Picture, noisy: Image) -> Image:
     return Image.from_array(picture, axes=noisy.axes, value_range=value_range)
 
 
-def _check_like(image: Image, noisy: Image) -> None:
+def _in_units_of(noisy: Image, image: Image) -> Image:
+    """Return an image in the units of the noisy one: a file of 16 bits may belong to one of 8."""
     if image.values.shape != noisy.values.shape:
         raise _apart(image.source or "an image", image.values.shape, noisy)
+    if image.value_range == noisy.value_range:
+        return image
+    values = image.values.astype(np.float32) - np.float32(image.value_range[0])
+    values *= np.float32(noisy.span / image.span)
+    values += np.float32(noisy.value_range[0])
+    return dataclasses.replace(image, values=values, value_range=noisy.value_range)
 
 
 def _apart(name: str, shape: tuple[int, ...], noisy: Image) -> ImageError:
@@ -222,7 +235,8 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
         elif math.isinf(error) or measured.sigma == 0:
             error, refusal = math.inf, "no noise was found that could be told from none"
     else:
-        models, error = models_of(noisy, told), 0.0
+        # What is told is the level; how the noise is correlated is measured.
+        models, error = models_of(noisy, told), 0.0 if correlation is None else _CORRELATION_ERROR
         _, levels = level_of(noisy, told)
         told_sigma = rms(levels)
         if told_sigma == 0:
@@ -343,4 +357,9 @@ def _check_same_scene(noisy: FloatArray, exposures: Sequence[FloatArray], known:
             raise ImageError(
                 f"repeat {number} differs from the noisy image by {math.sqrt(found / expected):.1f} times the noise; "
                 "it must show the same scene, in register and as bright."
+            )
+        if found < _AS_NOISY * expected:
+            raise ImageError(
+                f"repeat {number} differs from the noisy image by {math.sqrt(found / expected):.2f} times the noise, "
+                "less than two exposures do; it must be another exposure with noise as strong, no average or copy."
             )

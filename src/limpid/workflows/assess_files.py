@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from limpid.core.denoiser import Denoiser
@@ -15,10 +15,10 @@ from limpid.core.errors import LimpidError, OptionError
 from limpid.core.image import Image
 from limpid.evaluation.reference_free.assessment import Assessment
 from limpid.evaluation.reference_free.sheet import proof_sheet
-from limpid.io import DEFAULT_MAX_PIXELS, is_image_path, read_image, write_image
+from limpid.io import DEFAULT_MAX_PIXELS, is_folder, is_image_path, read_image, write_image
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.assess import assess_image
-from limpid.workflows.expand import Found, find_images
+from limpid.workflows.expand import Found, file_identity, find_images
 from limpid.workflows.level import Told
 from limpid.workflows.models import load_model
 from limpid.workflows.watcher import Watcher
@@ -116,15 +116,33 @@ def assess_files(
         max_pixels=max_pixels,
     )
     partners = None if denoised is None else _Partners(Path(denoised))
+    pages = [None if sheet is None else sheet if single else sheet / _page_name(hit, hits) for hit in hits]
+    _check_pages(pages, [*(hit.path for hit in hits), *(partners.of(hit) for hit in hits if partners), *repeats])
     if watcher is not None:
         watcher.planned(len(hits))
     rows = []
-    for hit in hits:
-        page = None if sheet is None else sheet if single else sheet / hit.relative.with_suffix(".png")
+    for hit, page in zip(hits, pages, strict=True):
         rows.append(_assess(hit, partners, settings, page))
         if watcher is not None:
             watcher.finished(rows[-1])
     return rows
+
+
+def _page_name(hit: Found, hits: Sequence[Found]) -> PurePath:
+    """Return the name of a sheet: that of the image, with its suffix where another image differs in that alone."""
+    alone = sum(other.relative.with_suffix("") == hit.relative.with_suffix("") for other in hits) == 1
+    return hit.relative.with_suffix(".png") if alone else hit.relative.with_name(f"{hit.relative.name}.png")
+
+
+def _check_pages(pages: Sequence[Path | None], images: Sequence[Path]) -> None:
+    """Refuse sheets that would replace an image that is looked at."""
+    taken = {identity: path for path in images if (identity := file_identity(path)) is not None}
+    for page in pages:
+        clash = None if page is None else taken.get(file_identity(page) or (-1, -1))
+        if clash is not None:
+            raise OptionError(
+                f"the sheet {page} would replace the image {clash}; give it another name or folder.", source=str(clash)
+            )
 
 
 def read_noise_file(path: Path) -> NoiseEstimate:
@@ -166,7 +184,7 @@ class _Partners:
         self._given = given
 
     def of(self, hit: Found) -> Path:
-        if not self._given.is_dir():
+        if not is_folder(self._given):
             return self._given
         exact = self._given / hit.relative
         if exact.exists():

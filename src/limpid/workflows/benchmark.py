@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from limpid.core.apply import Level
+from limpid.core.arguments import listed
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
 from limpid.core.image import Image
@@ -19,7 +21,10 @@ from limpid.noise.estimate import estimate_noise
 from limpid.workflows.level import level_of, measured_sigma
 from limpid.workflows.models import load_model
 
-__all__ = ["BenchmarkTable", "benchmark"]
+__all__ = ["DEFAULT_SIGMAS", "BenchmarkTable", "benchmark"]
+
+#: Those of the published tables.
+DEFAULT_SIGMAS: Final = (15, 25, 50)
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class BenchmarkTable:
 def benchmark(
     data: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
-    sigma: float | Sequence[float] = (15, 25, 50),
-    denoisers: Sequence[str | Denoiser] = ("auto",),
+    sigma: float | Sequence[float] | None = None,
+    denoisers: str | Denoiser | Sequence[str | Denoiser] = ("auto",),
     pairs: str | PathLike[str] | None = None,
     blind: bool = False,
     seed: int = 0,
@@ -65,14 +70,15 @@ def benchmark(
     ----------
     data : name, folder, or sequence of them
         Registered data sets (``set12``, ``bsd68``, ``cbsd68``, ``kodak24``, ``cc15``) or folders of clean images.
-    sigma : float or sequence of float
-        Noise to add, on the 0-255 scale. Not used for real noise (``cc15``, `pairs`).
-    denoisers : sequence of str or Denoiser
+    sigma : float or sequence of float, optional
+        Noise to add, on the 0-255 scale; 15, 25 and 50 where not given. Of real noise (``cc15``, `pairs`), the level
+        that denoisers are told; it is measured in each image where not given.
+    denoisers : str, Denoiser, or sequence of them
         Names as in :func:`limpid.load_model`, or ``noisy`` for the score of the noisy images themselves.
     pairs : folder, optional
         Noisy images of the same names as those of `data`, a folder of clean ones: real noise instead of added noise.
     blind : bool
-        Withhold sigma: it is measured in each noisy image. Real noise is always measured.
+        Withhold sigma: it is measured in each noisy image.
     seed : int
         Of the noise.
     gray : bool
@@ -95,28 +101,32 @@ def benchmark(
     DataError, OptionError, ModelError
         If data, options or a denoiser can't be used; the message says what to do.
     """
-    names = [data] if isinstance(data, str | PathLike) else list(data)
+    names = listed("data", data, (str, PathLike), what="a data set or a folder")
+    told = [] if sigma is None else listed("sigma", sigma, Real, what="a number")
+    each = listed("denoisers", denoisers, (str, Denoiser), what="a name or a denoiser")
     if pairs is not None and len(names) != 1:
         raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
     where = {"runtime": runtime, "device": device, "precision": precision, "threads": threads}
-    loaded = [_load(d, where) for d in denoisers]
+    loaded = [_load(d, where) for d in each]
     noisy = None if pairs is None else Path(pairs)
     datasets = [resolve(_spelled(name), noisy=noisy, value_range=value_range) for name in names]
-    sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
     rows: list[BenchmarkRow] = []
     for dataset in datasets:
         real = dataset.noisy is not None
         rows += measure_all(
             loaded,
             dataset,
-            sigmas=() if real else sigmas,
-            estimate=_measured_level if blind or real else None,
+            sigmas=told if real else told or DEFAULT_SIGMAS,
+            estimate=_measured_level if blind or (real and not told) else None,
             seed=seed,
             strength=strength,
             gray=gray,
             on_image=on_image,
         )
-    return BenchmarkTable(protocol(seed=seed, strength=strength, gray=gray, threads=threads), tuple(rows))
+    paired = {dataset.noisy is not None for dataset in datasets}
+    noise = {"added": False in paired, "real": True in paired}
+    stated = protocol(seed=seed, **noise, strength=strength, gray=gray, threads=threads)
+    return BenchmarkTable(stated, tuple(rows))
 
 
 def _load(denoiser: str | Denoiser, where: Mapping[str, Any]) -> Denoiser:

@@ -12,17 +12,16 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from limpid.core.apply import denoise_image
+from limpid.core.apply import check_strengths, denoise_image
 from limpid.core.denoiser import Denoiser
 from limpid.core.image import Array, Image, Provenance
 from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
-from limpid.noise.advice import IMPULSES_LEAST
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, model_parameters
-from limpid.workflows.models import denoiser_names, load_model
+from limpid.workflows.models import as_denoiser, denoiser_names, load_model
 
 __all__ = ["Denoised", "denoise", "run_denoise", "without_impulses"]
 
@@ -66,7 +65,7 @@ class Denoised:
 def denoise(
     image: Image | str | PathLike[str],
     *,
-    model: str | Denoiser = ...,
+    model: str | PathLike[str] | Denoiser = ...,
     sigma: Sigma = ...,
     strength: float = ...,
     chroma_strength: float | None = ...,
@@ -78,7 +77,7 @@ def denoise(
 def denoise(
     image: npt.NDArray[Any],
     *,
-    model: str | Denoiser = ...,
+    model: str | PathLike[str] | Denoiser = ...,
     sigma: Sigma = ...,
     strength: float = ...,
     chroma_strength: float | None = ...,
@@ -89,7 +88,7 @@ def denoise(
 def denoise(
     image: Image | str | PathLike[str] | npt.NDArray[Any],
     *,
-    model: str | Denoiser = "auto",
+    model: str | PathLike[str] | Denoiser = "auto",
     sigma: Sigma = None,
     strength: float = 1.0,
     chroma_strength: float | None = None,
@@ -103,7 +102,7 @@ def denoise(
     ----------
     image : array, Image, or path
         uint8, uint16 or float pixels, gray or colour, or a stack of planes. Unchanged.
-    model : str or Denoiser
+    model : str, path or Denoiser
         A name as in :func:`limpid.load_model`, or what that function returned.
     sigma : float, sequence of float, or noise model, optional
         Standard deviation of the noise in the image's own units (0-255 for 8-bit), for all channels or for each;
@@ -139,7 +138,7 @@ def denoise(
     (dtype('uint8'), (64, 64), True)
     """
     wrapped = as_image(image, value_range=value_range, axes=axes)
-    denoiser = _loaded(model) if isinstance(model, str) else model
+    denoiser = as_denoiser(model, load=_loaded)
     result = run_denoise(
         wrapped, denoiser, sigma=sigma, strength=strength, chroma_strength=chroma_strength, memory=memory
     )
@@ -168,6 +167,7 @@ def run_denoise(
     memory: int | None = None,
 ) -> Denoised:
     """Denoise and report; parameters as in :func:`denoise`."""
+    check_strengths(strength, chroma_strength)
     started = time.perf_counter()
     blind = sigma is None
     repaired = False
@@ -178,7 +178,7 @@ def run_denoise(
                 "%s: too few usable pixels to measure its noise, so none was removed; tell sigma to denoise it",
                 image.source or "image",
             )
-        repaired = strength > 0 and found.impulse_share >= IMPULSES_LEAST
+        repaired = strength > 0 and found.has_impulses
         image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)
     level, told = level_of(image, sigma)
@@ -191,9 +191,10 @@ def run_denoise(
             most,
             denoiser.name,
         )
-    parameters: dict[str, Any] = {**denoiser.identity, "sigma": [float(f"{s:.6g}") for s in told], "strength": strength}
+    levels = [float(f"{s:.6g}") for s in told]
+    parameters: dict[str, Any] = {**denoiser.identity, "sigma": levels, "strength": float(strength)}
     if chroma_strength is not None:
-        parameters["chroma_strength"] = chroma_strength
+        parameters["chroma_strength"] = float(chroma_strength)
     parameters |= model_parameters(sigma) | ({"impulses_repaired": True} if repaired else {})
     clean = denoise_image(
         image,

@@ -6,19 +6,29 @@ import fnmatch
 import glob
 import logging
 import os
+import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
+from typing import Final
 
 from limpid.core.errors import OptionError
-from limpid.io import is_image_path
+from limpid.io import is_folder, is_image_path
 from limpid.jobs import MANIFEST_NAME
 
 __all__ = ["Found", "file_identity", "find_images", "folder_above"]
 
 _log = logging.getLogger(__name__)
+
+#: Suffixes of images that limpid does not read; said where a folder holds some, so that none is missed in silence.
+_FOREIGN: Final = re.compile(
+    r"\.(3fr|arw|bmp|cr2|cr3|dcm|dng|erf|exr|fits|gif|hdr|heic|heif|jp2|jxl|kdc|mrw|nef|nrw|orf|pbm|pef|pgm|pnm|ppm"
+    r"|psd|raf|raw|rw2|sr2|srf|srw|tga|x3f)",
+    re.IGNORECASE,
+)
 
 #: Device and inode: the same for every name of one file or folder.
 Identity = tuple[int, int]
@@ -50,9 +60,9 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     ----------
     inputs : iterable of str or path
         A file is taken whatever its suffix. A folder is searched with all its subfolders for files with the suffix
-        of an image; hidden ones are left out, links to folders are followed but not round in circles. A glob
-        (``*``, ``?``, ``[...]``, ``**``) that names no file finds the same files as a folder would; they belong
-        below the part of it that has no such sign.
+        of an image; hidden ones are left out, and so are images of other formats, which a warning counts; links to
+        folders are followed but not round in circles. A glob (``*``, ``?``, ``[...]``, ``**``) that names no file
+        finds the same files as a folder would; they belong below the part of it that has no such sign.
     outside : Path, optional
         A folder whose content is not looked at where it lies below an input: the outputs of an earlier run.
 
@@ -64,13 +74,13 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     Raises
     ------
     OptionError
-        If there is no input, or none but limpid's own manifest, or one has an empty name.
+        If there is no input, one without a name, or none but limpid's own manifest.
     """
     fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
     for given in inputs:
         if not os.fspath(given):
-            raise OptionError("an input has an empty name; name image files, folders or globs (. is this folder).")
+            raise OptionError("the name of an input is empty; name image files, folders or globs.")
         path = Path(given).expanduser()
         for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
             found.setdefault((hit.path.absolute(), hit.relative), hit)
@@ -88,7 +98,7 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
     folders = []
     for given in inputs:
         path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 (a parent by .. is no folder below)
-        folders.append(path if _is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
+        folders.append(path if is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
     try:
         common = Path(os.path.commonpath(folders))
     except ValueError:
@@ -97,8 +107,8 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
 
 
 def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
-    if _is_folder(path):
-        yield from _walk(path, fence)
+    if is_folder(path):
+        yield from _of_folder(path, fence)
     elif _is_glob(path):
         yield from _of_glob(path, fence)
     else:
@@ -118,13 +128,13 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
         yield Found(pattern, PurePath(pattern.name), reason)
         return
     if "**" in wanted:
-        yield from (hit for hit in _walk(root, fence) if _matches(hit.relative.parts, wanted))
+        yield from (hit for hit in _walk(root, fence, Counter()) if _matches(hit.relative.parts, wanted))
         return
     for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
-        if _is_folder(path):
+        if is_folder(path):
             if fence is None or file_identity(path) != fence:
-                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _walk(path, fence))
+                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _of_folder(path, fence))
         elif is_image_path(path):
             yield _of_file(path, PurePath(name))
 
@@ -144,7 +154,17 @@ def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
-def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
+def _of_folder(root: Path, fence: Identity | None) -> Iterator[Found]:
+    """Yield the image files below a folder, and count in a warning those that can't be read."""
+    foreign: Counter[str] = Counter()
+    yield from _walk(root, fence, foreign)
+    if foreign:
+        which = "1 file of another format" if foreign.total() == 1 else f"{foreign.total()} files of other formats"
+        left = "was" if foreign.total() == 1 else "were"
+        _log.warning("%s: %s (%s) %s left out; convert what is wanted", root, which, ", ".join(sorted(foreign)), left)
+
+
+def _walk(root: Path, fence: Identity | None, foreign: Counter[str]) -> Iterator[Found]:
     """Yield the image files below a folder, those of a folder before those of its subfolders."""
     pending: list[tuple[Path, frozenset[Identity | None]]] = [(root, frozenset())]
     while pending:
@@ -158,13 +178,15 @@ def _walk(root: Path, fence: Identity | None) -> Iterator[Found]:
             continue
         below = []
         for path in inside:
-            if _is_folder(path):
+            if is_folder(path):
                 if path.is_symlink() and file_identity(path) in here:
                     _log.warning("%s: a link to a folder that it lies in; not followed", path)
                 elif fence is None or file_identity(path) != fence:
                     below.append((path, here))
             elif is_image_path(path):
                 yield _of_file(path, path.relative_to(root))
+            elif _FOREIGN.fullmatch(path.suffix):
+                foreign[path.suffix.lower()] += 1
         pending.extend(reversed(below))
 
 
@@ -181,19 +203,11 @@ def _of_file(path: Path, relative: PurePath) -> Found:
 
 
 def _nothing(path: Path) -> str:
-    if _is_folder(path):
+    if is_folder(path):
         return "no images in this folder; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix."
     if glob.has_magic(str(path)):
         return "no image file matches this pattern; check it."
     return "no such file or folder; check the path."
-
-
-def _is_folder(path: Path) -> bool:
-    """Return whether it is a folder; other than `Path.is_dir`, also False where the name is too long to ask."""
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except OSError:
-        return False
 
 
 def file_identity(path: Path) -> Identity | None:

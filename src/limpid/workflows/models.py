@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from os import PathLike, fspath
 from typing import Any
 
 from limpid.classical.registry import CLASSICAL, load_classical
+from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import ModelError
+from limpid.core.errors import ModelError, OptionError
 
-__all__ = ["denoiser_names", "list_models", "load_model"]
+__all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 
 #: What ``auto`` tries, best first.
 _PREFERENCE = ("best", "fast")
@@ -22,7 +25,7 @@ def denoiser_names() -> list[str]:
 
 
 def load_model(
-    name: str = "auto",
+    name: str | PathLike[str] = "auto",
     *,
     runtime: str = "auto",
     device: str = "auto",
@@ -33,7 +36,7 @@ def load_model(
 
     Parameters
     ----------
-    name : str
+    name : str or path
         ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
         classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), or a model folder.
     runtime : str
@@ -55,10 +58,16 @@ def load_model(
     ModelError
         If there is no such model, or its files are damaged.
     OptionError
-        If runtime or precision are unknown or not to be had on this machine.
+        If runtime or precision are unknown or not to be had on this machine, or another argument is wrong.
     MissingExtraError
         If the runtime is not installed.
     """
+    if not isinstance(name, str | PathLike):
+        raise OptionError(f"name must be the name of a model or the path of its folder, got {name!r}.")
+    if threads is not None:
+        check_number("threads", threads, low=1, whole=True)
+    if not (name := fspath(name)):
+        raise ModelError(f"the name of the model is empty; choose one of: auto, {', '.join(denoiser_names())}.")
     if name in CLASSICAL:
         return load_classical(name)
     from limpid.inference.denoiser import NetworkDenoiser
@@ -78,6 +87,21 @@ def load_model(
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
     chosen = load_runtime(runtime, device=device, threads=threads)
     return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
+
+
+def as_denoiser(model: Any, *, load: Callable[[str], Denoiser] = load_model) -> Denoiser:
+    """Return what any public function takes as a model, as a :class:`Denoiser`; `load` is for names and paths.
+
+    Raises
+    ------
+    OptionError
+        If it is neither a name, nor a path, nor a denoiser.
+    """
+    if isinstance(model, str | PathLike):
+        return load(fspath(model))
+    if not isinstance(model, Denoiser):
+        raise OptionError(f"a model must be a name, a path or what load_model returned, got {model!r}.")
+    return model
 
 
 def list_models(*, runtime: str = "auto") -> list[dict[str, Any]]:

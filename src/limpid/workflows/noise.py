@@ -46,8 +46,8 @@ def estimate_noise(
 
     Raises
     ------
-    ImageError, ReadError
-        If the image can't be used; the message says what to do.
+    ImageError, ReadError, OptionError
+        If the image or an option can't be used; the message says what to do.
 
     Examples
     --------

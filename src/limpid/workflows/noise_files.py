@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from limpid.core.arguments import check_number, check_range
 from limpid.core.errors import LimpidError, OptionError
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
 from limpid.noise.estimate import estimate_noise
@@ -67,10 +68,12 @@ def measure_files(
     Raises
     ------
     OptionError
-        If there is no input, or a plot is asked for and there are several.
+        If there is no input, an option is wrong, or a plot is asked for and there are several.
     MissingExtraError, WriteError
         If the plot can't be drawn or written.
     """
+    check_number("offset", offset)
+    check_range(value_range)
     found = find_images(inputs)
     if plot is not None:
         _check_plot(plot, found)

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from limpid.core.apply import check_strengths
+from limpid.core.arguments import check_number, check_range
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import OptionError
 from limpid.io import DEFAULT_MAX_PIXELS, format_named
 
 if TYPE_CHECKING:
@@ -65,23 +66,17 @@ class DenoiseOptions:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("sigma", 0, math.inf),
-            ("strength", 0, 2),
-            ("chroma_strength", 0, 2),
-            ("quality", 0, 100),
-            ("threads", 1, math.inf),
-            ("memory", 1, math.inf),
-            ("max_pixels", 1, math.inf),
+        check_strengths(self.strength, self.chroma_strength)
+        for name, low, high, whole in (
+            ("sigma", 0, math.inf, False),
+            ("quality", 0, 100, True),
+            ("threads", 1, math.inf, True),
+            ("memory", 1, math.inf, True),
+            ("max_pixels", 1, math.inf, True),
         ):
-            value = getattr(self, name)
-            if value is not None and not (low <= value <= high and value < math.inf):
-                allowed = f">= {low}" if high == math.inf else f"from {low} to {high}"
-                raise OptionError(f"{name} must be {allowed}, got {value:g}.")
-        if self.value_range is not None:
-            black, white = self.value_range
-            if not (black < white and math.isfinite(white - black)):
-                raise OptionError(f"value_range must be (low, high) with low < high, got {black:g} and {white:g}.")
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, low=low, high=high, whole=whole)
+        check_range(self.value_range)
         if self.format is not None:
             object.__setattr__(self, "format", format_named(self.format))
 

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError, WriteError
-from limpid.io import SUFFIXES, is_image_path, output_suffix_for
+from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
 from limpid.workflows.expand import Found, file_identity, find_images, folder_above
 
@@ -96,6 +96,8 @@ def plan_outputs(
     OptionError
         If the arguments contradict each other, or an output would replace an input.
     """
+    if output is not None and not os.fspath(output):
+        raise OptionError("the name of the output (-o) is empty; name a folder or a file.")
     if (output is None) != in_place:
         both = "give an output (-o) or in_place (--in-place), not both"
         raise OptionError(f"{both}." if in_place else "no output; name a folder or a file with -o, or use --in-place.")
@@ -107,7 +109,7 @@ def plan_outputs(
         return Plan(_without_collisions(jobs), folder_above(inputs), single=False)
     target = Path(output).expanduser()
     if _names_file(str(output), target, inputs, format):
-        if len(found) != 1 or (len(inputs) == 1 and Path(inputs[0]).expanduser().is_dir()):
+        if len(found) != 1 or (len(inputs) == 1 and is_folder(Path(inputs[0]).expanduser())):
             raise OptionError(f"-o {output} names a file, which is for one input file; name a folder instead.")
         plan = Plan((Job(found[0].path, target, found[0].error),), target.parent, single=True)
     else:
@@ -123,13 +125,14 @@ def plan_outputs(
 
 def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]], format_: str | None) -> bool:
     """Return whether `-o` names a file; refuse names that leave it open which is meant."""
-    if target.is_dir() or spelled.endswith(("/", os.sep)):
+    if is_folder(target) or spelled.endswith(("/", os.sep)):
         return False
     if is_image_path(target):
         if format_ is not None and SUFFIXES[target.suffix.lower()] != format_:
             raise OptionError(f"-o {spelled} and --format {format_} contradict each other; leave the format out.")
         return True
-    if target.suffix and len(inputs) == 1 and Path(inputs[0]).expanduser().is_file():
+    # Not Path.is_file, which fails where a name is too long.
+    if target.suffix and len(inputs) == 1 and os.path.isfile(Path(inputs[0]).expanduser()):  # noqa: PTH113
         raise OptionError(
             f"-o {spelled}: {target.suffix} is no image format that can be written; use one of {', '.join(SUFFIXES)}, "
             f"or write {spelled}/ if a folder is meant."
@@ -187,8 +190,8 @@ def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
     for job in once.values():
         others = [] if job.error else [other.input for other in sharing[spelled(job.output)] if other is not job]
         if others:
-            reason = f"{others[0]} would write the same output {job.output}; rename one, or denoise them in two calls."
-            job = replace(job, error=reason)
+            reason = f"{others[0]} would write the same output {job.output}"
+            job = replace(job, error=f"{reason}; rename one, or denoise them into different folders.")
         checked.append(job)
     return tuple(checked)
 
@@ -205,7 +208,7 @@ def _folded(path: Path) -> str:
 
 def _ignores_case(folder: Path) -> bool:
     """Return whether a folder's disk takes `a` and `A` for the same name; asked of the folder it will be made in."""
-    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir()), folder)
+    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if is_folder(path)), folder)
     try:
         with tempfile.NamedTemporaryFile(dir=there, prefix=".limpid-a") as file:
             path = Path(file.name)

@@ -22,7 +22,7 @@ from limpid.cli.options import sigma_value, size_value
 from limpid.cli.render import plain, print_paragraph, print_table
 from limpid.cli.summary import duration, summary_line
 from limpid.cli.tables import models_table, protocol_text, size
-from limpid.core.errors import LimpidError, ModelError, OptionError, ReadError
+from limpid.core.errors import DataError, LimpidError, ModelError, OptionError, ReadError
 from limpid.evaluation.benchmark import ImageScore
 from limpid.evaluation.protocol import protocol
 from limpid.io import DEFAULT_MAX_PIXELS
@@ -182,7 +182,14 @@ def test_the_limit_of_pixels_that_help_names_is_the_one_that_holds(verb: str) ->
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(OptionError("x"), 2), (ModelError("x"), 2), (ReadError("x"), 1), (LimpidError("x"), 1), (ValueError("x"), 1)],
+    [
+        (OptionError("x"), 2),
+        (ModelError("x"), 2),
+        (DataError("x"), 2),
+        (ReadError("x"), 1),
+        (LimpidError("x"), 1),
+        (ValueError("x"), 1),
+    ],
 )
 def test_an_error_is_one_line_and_a_status(capsys: pytest.CaptureFixture[str], error: Exception, status: int) -> None:
     with pytest.raises(typer.Exit) as left, reported(json=True):

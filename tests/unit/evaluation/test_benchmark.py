@@ -317,6 +317,16 @@ def test_the_protocol_is_json_and_states_seed_versions_and_machine():
     assert "luma" in stated["channels"]
 
 
+def test_the_protocol_says_of_real_noise_that_none_was_added():
+    real = protocol(seed=3, added=False, real=True)
+    assert "Gaussian" not in real["noise"]
+    assert "pairs" in real["noise"]
+    assert "default_rng" not in real["seed"]
+    both = protocol(seed=3, real=True)
+    assert all(word in both["noise"] for word in ("Gaussian", "pairs"))
+    assert "[3, " in both["seed"]
+
+
 def test_luma_of_other_channel_counts_is_refused():
     image = Image(np.zeros((4, 4, 2), np.uint8), "YXC", (0, 255), source="two.tif")
     with pytest.raises(ImageError, match=r"two\.tif has 2 channels"):

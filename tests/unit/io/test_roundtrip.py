@@ -111,6 +111,24 @@ def test_lossless_formats_keep_every_pixel_type_and_axis(
     assert (info.shape, info.axes, info.dtype, info.alpha) == (shape, axes, dtype, alpha)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_narrow_noise_that_can_not_be_compressed_is_written(
+    tmp_path: Path, name: str, colours: tuple[int, ...], alpha: bool
+) -> None:
+    if alpha and not FORMATS[name].alpha:
+        pytest.skip(f"{name} holds no alpha")
+    path = tmp_path / "image"
+    for dtype in FORMATS[name].dtypes:
+        for size in itertools.product((1, 2, 3, 9, 1000), (1, 2, 3, 4, 9)):
+            image = make_image("YXC" if colours else "YX", (*size, *colours), dtype, alpha=alpha)
+            write_image(image, path, format=name)
+            found = read_image(path, value_range=RANGES[dtype])
+            if name in LOSSLESS:
+                assert_same_pixels(found, image)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("channels", [1, 3])

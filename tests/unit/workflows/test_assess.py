@@ -95,6 +95,38 @@ def test_a_wrong_sigma_told_is_in_doubt():
     assert limpid.assess(noisy(), model="fast", sigma=10).verdict != "good"
 
 
+def test_a_sigma_in_other_units_is_given_no_estimate():
+    found = limpid.assess(noisy(), model="nlm", sigma=20 / 255)
+    assert found.psnr is None
+    assert "check its units" in found.reason
+    assert found.verdict == "level in doubt"
+    assert "own units" in found.explanation
+
+
+def test_the_level_of_correlated_noise_is_not_enough():
+    """How it is correlated is measured, however well its level is known: no narrow interval."""
+    soft = ndimage.uniform_filter(np.asarray(noisy()), 3)
+    found = limpid.assess(soft, model="nlm", sigma=20 / 3, value_range=(0, 255))
+    assert found.psnr is None or found.psnr_interval[1] - found.psnr_interval[0] > 2
+
+
+@pytest.mark.parametrize("model", ["fast", "nlm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_clipped_noise_does_not_shift_intensities(model, seed):
+    clipped = np.clip(np.rint(np.asarray(noisy(seed=seed))), 0, 255).astype(np.uint8)
+    assert (clipped == 0).mean() > 0.01
+    found = limpid.assess(clipped, model=model)
+    assert found.tests["bias"].passed, found.tests["bias"]
+
+
+def test_a_denoised_file_may_have_more_bits():
+    eight = np.clip(np.rint(np.asarray(noisy(COFFEE))), 0, 255).astype(np.uint8)
+    denoised = limpid.denoise(eight, model="nlm")
+    same, wide = (limpid.assess(eight, one, model="nlm") for one in (denoised, denoised.astype(np.uint16) * 257))
+    assert wide.psnr == pytest.approx(same.psnr, abs=1e-3)
+    assert wide.sigma == same.sigma
+
+
 def test_shifted_intensities_are_flagged():
     image = noisy()
     moved = np.asarray(limpid.denoise(image, sigma=20)) + 5
@@ -188,6 +220,15 @@ def test_repeats_give_the_error_whatever_the_noise():
 def test_a_repeat_of_another_scene_is_refused():
     with pytest.raises(limpid.ImageError, match="same scene"):
         limpid.assess(noisy(), model="fast", repeats=[noisy(CAMERA[::-1].copy())])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_repeat_that_is_an_average_or_a_copy_is_refused(share):
+    """Of the noise of the first, or of less noise: the error would come out far too small, or below nothing."""
+    image = noisy()
+    repeat = Image.from_array(CAMERA + share * (np.asarray(image) - CAMERA), value_range=(0, 255))
+    with pytest.raises(limpid.ImageError, match="no average or copy"):
+        limpid.assess(image, model="nlm", repeats=[repeat])
 
 
 def test_the_least_trusted_pixels_hold_most_of_the_error():

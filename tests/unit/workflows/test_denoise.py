@@ -116,6 +116,23 @@ def test_benchmark_and_noise_are_reachable_from_the_root(noisy, tmp_path):
         limpid.benchmark([tmp_path, tmp_path], pairs=tmp_path)
 
 
+def test_real_noise_is_measured_unless_its_level_is_told(noisy, tmp_path):
+    clean = data.camera()[:96, :96]
+    for name, pixels in (("clean", clean), ("noisy", np.clip(clean + 9.0, 0, 255).astype(np.uint8))):
+        (tmp_path / name).mkdir()
+        limpid.write_image(pixels, tmp_path / name / "a.png")
+
+    def rows(**given):
+        table = limpid.benchmark(tmp_path / "clean", pairs=tmp_path / "noisy", denoisers="median", **given)
+        assert "pairs" in table.protocol["noise"]
+        return [(row.sigma, row.blind) for row in table.rows]
+
+    assert rows() == [(None, True)]
+    assert rows(sigma=[5, 10]) == [(5, False), (10, False)]
+    with pytest.raises(limpid.OptionError, match="not both"):
+        rows(sigma=5, blind=True)
+
+
 def test_a_level_beyond_what_the_network_was_made_for_is_said(noisy, caplog):
     limpid.denoise(noisy[1], sigma=80, model="fast")
     assert "sigma 80 is more than the 55 that fast was made for" in caplog.text
@@ -128,7 +145,7 @@ def test_a_sigma_that_is_no_number_is_refused(noisy, sigma):
 
 
 def test_memory_must_be_positive(noisy):
-    with pytest.raises(limpid.OptionError, match="positive number of bytes"):
+    with pytest.raises(limpid.OptionError, match=r"memory \(in bytes\) must be a whole number >= 1"):
         limpid.denoise(noisy[1], memory=-4)
 
 
@@ -176,3 +193,10 @@ def test_models_that_do_not_fit_the_channels_are_refused(noisy):
     models = [limpid.Gaussian(1.0), limpid.Gaussian(2.0)]
     with pytest.raises(limpid.OptionError, match="one for each of the 3 channels"):
         limpid.denoise(noisy[1], sigma=models)
+
+
+def test_dots_of_a_drawing_are_no_impulses():
+    drawing = np.full((128, 128), 255, np.uint8)
+    drawing[::8, ::8] = 0
+    assert np.array_equal(limpid.denoise(drawing), drawing)
+    assert "impulses" not in [one.code for one in limpid.estimate_noise(drawing).advice]

@@ -94,11 +94,6 @@ def test_an_output_folder_with_images_of_the_users_own_below_an_input_is_refused
         assert denoise_files([tmp_path], tmp_path / "out", options=median).count("ok") == 2
 
 
-def test_an_empty_name_is_not_the_current_folder() -> None:
-    with pytest.raises(OptionError, match="empty name"):
-        find_images([""])
-
-
 def test_a_file_without_an_image_suffix_is_taken_when_named(tmp_path: Path) -> None:
     picture(tmp_path / "a.png").rename(tmp_path / "scan.0001")
 

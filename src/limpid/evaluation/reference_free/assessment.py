@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.image import Array, FloatArray, Image
-from limpid.evaluation.reference_free.checks import Check, Verdict, check_all, judge
+from limpid.evaluation.reference_free.checks import LEVEL_WRONG, Check, Verdict, check_all, judge
 from limpid.evaluation.reference_free.clipping import Clipping
 from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, expected_error, first_order
 from limpid.evaluation.reference_free.pixels import split_channels
@@ -201,11 +201,18 @@ def assess_planes(
     if whole is not None and _width(whole) > _WIDEST_DB:
         refusal = f"the noise is not known well enough: the estimate would be {_spoken(whole)} dB wide"
         whole, single = None, [None] * len(single)
+    elif whole is not None and whole.interval[1] <= 0:
+        refusal = "the other exposures have less noise than the image"
+        whole, single = None, [None] * len(single)
     tests: dict[str, Check] = {}
     if too_little is None:
         tests = check_all(
             residuals, correlation=noise.correlation, variance_error=noise.variance_error, level=noise.level
         )
+    level = tests.get("level")
+    if not repeats and level is not None and not level.passed and level.statistic > LEVEL_WRONG:
+        refusal = f"the level told and the one measured differ by a factor of {level.statistic:.3g}; check its units"
+        whole, single = None, [None] * len(single)
     unknown = too_little or (None if math.isfinite(noise.variance_error) else noise.refusal)
     verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown)
     error = None if local is None else expected_error(local, clipping, None if whole is None else whole.mse)

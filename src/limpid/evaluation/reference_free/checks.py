@@ -11,7 +11,7 @@ import numpy as np
 
 from limpid.evaluation.reference_free.residual import Residual
 
-__all__ = ["Check", "Verdict", "check_all", "judge"]
+__all__ = ["LEVEL_WRONG", "Check", "Verdict", "check_all", "judge"]
 
 # Thresholds were chosen on 70 pictures of the training pool at sigma 8 to 50: at the right level, 98 % of the results
 # of a network and of non-local means pass each test; what they reach at half of it, or half as much again, is in
@@ -36,6 +36,9 @@ _DRIFT_MOST: Final = 1.5
 
 #: Told and measured sigma may differ by this factor, besides what the measurement may be off by.
 _LEVEL_FACTOR: Final = 1.25
+
+#: From this factor on, nothing that needs the level can be said.
+LEVEL_WRONG: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,13 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
     failed = {name for name, check in checks.items() if not check.passed}
     if unknown is not None:
         return Verdict("unknown", f"Whether the noise is gone can't be told: {unknown}.")
+    level = checks.get("level")
+    if level is not None and not level.passed and level.statistic > LEVEL_WRONG:
+        return Verdict(
+            "level in doubt",
+            f"The level told and the one measured differ by a factor of {level.statistic:.3g}: is sigma in the "
+            "image's own units?",
+        )
     if "removed" in failed:
         return Verdict(
             "too little removed",

@@ -24,6 +24,10 @@ REGION_PX: Final = 32
 #: Box that separates detail from what is smooth.
 _DETAIL_PX: Final = 5
 
+#: Distance to pixels that do not count at which means are taken: at 4, those of clipped pictures are as steady as those
+#: of others.
+_CLEAR_PX: Final = 4
+
 #: Numbers below are taken to be this in logarithms.
 _TINY: Final = 1e-6
 
@@ -99,8 +103,15 @@ class Residual:
 
     @cached_property
     def drift(self) -> float:
-        """Spread of the mean of 32 x 32 regions of what was removed, as a multiple of what the noise alone has."""
-        means = block_means(self.pixels.removed, self.pixels.usable, REGION_PX)
+        """Spread of the mean of 32 x 32 regions of what was removed, as a multiple of what the noise alone has.
+
+        Pixels near those that don't count are left out: clipping moves the mean of what lies around it.
+        """
+        usable = self.pixels.usable
+        if not usable.all():
+            side = 2 * _CLEAR_PX + 1
+            usable = ndimage.minimum_filter(usable, size=(1, side, side), mode="nearest")
+        means = block_means(np.where(usable, self.pixels.removed, np.float32(0)), usable, REGION_PX)
         return math.sqrt(float(np.mean(np.square(means)))) * REGION_PX if means.size else 0.0
 
     def features(self) -> _Doubles:

@@ -49,7 +49,7 @@ def proof_sheet(noisy: Image, denoised: Image, found: Assessment, *, title: str)
     ]
     trust = None if found.confidence is None else found.confidence.reshape(-1, *before.shape[:2])[0]
     if trust is not None:
-        pictures.append(("confidence: red 0, white ½, blue 1", _coloured(trust)))
+        pictures.append(("confidence: red 0, white 0.5, blue 1", _coloured(trust)))
     height, width = before.shape[:2]
     y, x = _place(trust, height, width)
     crops = [picture[y : y + _CROP_PX, x : x + _CROP_PX] for _, picture in pictures]

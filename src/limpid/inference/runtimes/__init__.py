@@ -87,5 +87,5 @@ def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | Non
     try:
         runtime: Runtime = getattr(importlib.import_module(module), attribute)(device=device, threads=threads)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or package, extra=extra, purpose=f"the runtime {name!r}") from error
+        raise MissingExtraError.of(error.name or package, extra=extra, purpose=f"the runtime {name!r}") from error
     return runtime

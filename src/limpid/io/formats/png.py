@@ -6,15 +6,18 @@ colour to 8 bits. Layout and chunk names: W3C, Portable Network Graphics (Third 
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from limpid.core.errors import ReadError
-from limpid.core.image import Image, Metadata
+from limpid.core.image import Array, Image, Metadata
 from limpid.io.formats.base import TRUNCATED, Decoded, ImageInfo, announced, interleaved, separated
 from limpid.io.xmp import as_utf8
+
+_log = logging.getLogger(__name__)
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _XMP_KEYWORD: Final = "XML:com.adobe.xmp"
@@ -43,19 +46,29 @@ def read(file: BinaryIO) -> Decoded:
     info = _info(dict(chunks))
     pixels = imagecodecs.png_decode(_pixel_stream(file))
     values, axes, alpha = separated(pixels, alpha=info.alpha)
-    return Decoded(values, axes, alpha, metadata=_metadata(chunks))
+    return Decoded(values, axes, alpha, metadata=_metadata(chunks, getattr(file, "name", "image bytes")))
 
 
 def write(image: Image, file: BinaryIO, *, quality: int | None) -> None:  # noqa: ARG001 (PNG is lossless)
     """Encode pixels and metadata."""
     import imagecodecs
 
-    encoded = imagecodecs.png_encode(interleaved(image))
+    pixels = interleaved(image)
+    encoded = imagecodecs.png_encode(pixels, out=_most_bytes(pixels))
     header_end = len(_SIGNATURE) + 12 + 13
     file.write(encoded[:header_end])
     for name, payload in _metadata_chunks(image.metadata):
         file.write(_chunk(name, payload))
     file.write(memoryview(encoded)[header_end:])
+
+
+def _most_bytes(pixels: Array) -> int:
+    """Return what a file of incompressible pixels stays below; imagecodecs' own guess forgets a byte for each row.
+
+    Deflate adds at most 1/8 + 1/64 (zlib's ``deflateBound``), and each 8192 bytes have a chunk of their own.
+    """
+    filtered: int = pixels.nbytes + pixels.shape[0]
+    return filtered + filtered // 4 + 1024
 
 
 def _chunks(file: BinaryIO, *, until: bytes = b"IEND") -> Iterator[tuple[bytes, bytes]]:
@@ -112,12 +125,12 @@ def _info(chunks: dict[bytes, bytes]) -> ImageInfo:
     return announced("png", width, height, channels=channels, dtype=dtype, alpha=alpha or b"tRNS" in chunks)
 
 
-def _metadata(chunks: list[tuple[bytes, bytes]]) -> Metadata:
+def _metadata(chunks: list[tuple[bytes, bytes]], source: str) -> Metadata:
     """Gather metadata from the chunks around the pixels."""
     fields: dict[str, Any] = {}
     texts: list[tuple[str, str]] = []
     colours: list[tuple[str, bytes]] = []
-    for name, keyword, content in _contents(chunks):
+    for name, keyword, content in _contents(chunks, source):
         if name == "eXIf":
             fields["exif"] = content
         elif name == "iCCP":
@@ -159,14 +172,18 @@ def _chunk(name: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
 
 
-def _contents(chunks: list[tuple[bytes, bytes]]) -> Iterator[tuple[str, str, bytes]]:
+def _contents(chunks: list[tuple[bytes, bytes]], source: str) -> Iterator[tuple[str, str, bytes]]:
     """Yield name, keyword and inflated content of each metadata chunk, up to a limit over all of them."""
     room = _MAX_METADATA_BYTES
     for raw_name, payload in chunks:
         name = raw_name.decode("latin-1")
         if name not in _METADATA_CHUNKS:
             continue
-        keyword, content = _content(name, payload, room)
+        try:
+            keyword, content = _content(name, payload, room)
+        except zlib.error as error:
+            _log.warning("%s: read without its %s chunk, which is damaged (%s)", source, name, error)
+            continue
         room -= len(content)
         if room < 0:
             raise ReadError(
@@ -191,7 +208,11 @@ def _content(name: str, payload: bytes, room: int) -> tuple[str, bytes]:
 
 def _inflate(compressed: bytes, room: int) -> bytes:
     """Decompress up to one byte more than `room`: enough to see that it is too much."""
-    return zlib.decompressobj().decompress(compressed, room + 1)
+    stream = zlib.decompressobj()
+    content = stream.decompress(compressed, room + 1)
+    if not stream.eof and len(content) <= room:
+        raise zlib.error("it ends early")
+    return content
 
 
 def _resolution(x: int, y: int, unit: int) -> tuple[float, float] | None:
