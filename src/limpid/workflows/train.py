@@ -188,7 +188,7 @@ def train(
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", extra="train", purpose="training") from error
+        raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
 
     folder = Path(output)
     _check(folder, network, steps=steps, minutes=minutes, clean=clean, pairs=pairs, resume=resume)
