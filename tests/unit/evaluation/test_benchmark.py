@@ -246,8 +246,8 @@ def test_images_too_small_for_ssim_are_refused_by_name(tmp_path):
     ("options", "message"),
     [
         ({}, "sigma is needed"),
-        ({"sigma": -1}, "sigma must be finite"),
-        ({"sigma": math.nan}, "sigma must be finite"),
+        ({"sigma": -1}, "must be a number >= 0, got -1"),
+        ({"sigma": math.nan}, "must be a number >= 0, got nan"),
         ({"sigma": 25, "seed": -1}, "seed"),
         ({"sigma": 25, "strength": 3}, "strength"),
     ],
