@@ -147,7 +147,7 @@ def _renamed(relative: PurePath, format_: str | None) -> PurePath:
 
 def _check_none_left_out(inputs: Sequence[str | PathLike[str]], found: Sequence[Found], target: Path) -> None:
     """Refuse an output folder with images that an input names too, unless they are the outputs of an earlier run."""
-    if not target.is_dir() or (target / MANIFEST_NAME).exists():
+    if not is_folder(target) or (target / MANIFEST_NAME).exists():
         return
     taken = {hit.path for hit in found}
     left = next((hit.path for hit in find_images(inputs) if hit.error is None and hit.path not in taken), None)
