@@ -7,16 +7,13 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from limpid.inference.calibrate import calibrated
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
-from limpid.models.cards import ModelCard
-from limpid.models.checkpoint import measure_cost, save_model, write_card
-from limpid.models.registry import build_network
+from limpid.models.checkpoint import write_card
 from limpid.models.store import StoredModel, find_models
+from limpid.training.artefact import HALO_LIMIT_PX, write_model
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool, reduce
-from limpid.training.loop import averaged_weights
 from limpid.workflows.benchmark import benchmark
 
 WEIGHTS = Path(__file__).parent.parent / "src" / "limpid" / "models" / "weights"
@@ -25,7 +22,6 @@ NOISE = (
     "white Gaussian, sigma 0 to {sigma_max:g} of 255 in the range, and Poisson-Gaussian up to the same level with a "
     "level per pixel; the level is told, within a few per cent"
 )
-HALO_LIMIT_PX = 128
 
 
 def main() -> None:
@@ -36,34 +32,21 @@ def main() -> None:
     args = parser.parse_args()
 
     config = TrainConfig.from_toml(args.recipe)
-    channels = config.data.channels
-    network = build_network(config.architecture.name, config.architecture.parameters)
-    network.load_state_dict(averaged_weights(args.run))
-    cost = measure_cost(network, channels=channels)
-    card = ModelCard(
-        name=config.name,
-        architecture=config.architecture.name,
-        parameters=config.architecture.parameters,
-        channels=channels,
-        weights=sum(p.numel() for p in network.parameters()),
-        kmac_per_pixel=round(cost.macs / 1000, 1),
+    if "bf16" not in load_runtime().precisions:
+        raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
+    _, held_out = open_pool(config.data)
+    model = write_model(
+        args.run,
+        args.out or WEIGHTS / config.name,
+        config,
         sigma_max=config.noise.sigma_max / 255,
-        bf16_sigma_min=1.0,
-        halo_px=HALO_LIMIT_PX,
-        bytes_per_pixel=cost.bytes,
-        size_multiple=network.size_multiple,
+        pictures=[reduce(p, 1).transpose(2, 0, 1) for p in held_out.pictures if min(p.shape[:2]) >= 3 * HALO_LIMIT_PX],
         noise=NOISE.format(sigma_max=config.noise.sigma_max),
         data=f"{config.data.pool}: openly licensed photographs, named in recipes/DATA.md",
         recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps, from {start(config)}",
         licence="Apache-2.0",
         metrics={},
-        sha256="",
     )
-    if "bf16" not in load_runtime().precisions:
-        raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
-    _, held_out = open_pool(config.data)
-    pictures = [reduce(p, 1).transpose(2, 0, 1) for p in held_out.pictures if min(p.shape[:2]) >= 3 * HALO_LIMIT_PX]
-    model = calibrated(save_model(network, card, args.out or WEIGHTS / config.name), pictures, limit=HALO_LIMIT_PX)
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
     write_card(model)
     print(model.card.to_json())

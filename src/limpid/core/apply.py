@@ -12,7 +12,7 @@ import numpy as np
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, ModelError
-from limpid.core.image import Array, FloatArray, Image, Provenance
+from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.tiling import Span, tile_spans
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
@@ -76,7 +76,7 @@ def denoise_image(
     out = np.empty_like(planes)
     for plane, target in zip(planes, out, strict=True):
         bad = _not_finite(plane, image)
-        scaled = _Scaled(plane if bad is None else _filled(plane, bad), np.float32(image.value_range[0]), image.span)
+        scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
         tiles = list(_tiles(plane.shape, denoiser, memory))
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
@@ -144,18 +144,15 @@ class _Scaled:
     """A plane whose tiles are read in units of the value range and written back in its own."""
 
     plane: Array
-    low: np.float32
-    span: float
+    value_range: tuple[float, float]
 
     def read(self, tile: _Tile) -> FloatArray:
-        values: FloatArray = self.plane[tile.source].astype(np.float32)
-        values -= self.low
-        values /= np.float32(self.span)
-        return values
+        return to_unit(self.plane[tile.source], self.value_range)
 
     def write(self, values: FloatArray, target: Array) -> None:
         """Integers are rounded and clipped, floats are not."""
-        values = values * np.float32(self.span) + self.low
+        low, high = self.value_range
+        values = values * np.float32(high - low) + np.float32(low)
         if target.dtype.kind == "u":
             np.rint(values, out=values)
             np.clip(values, 0, np.iinfo(target.dtype).max, out=values)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from limpid.core.arguments import is_range
 from limpid.core.errors import ImageError
 
-__all__ = ["Array", "FloatArray", "Image", "Metadata", "Provenance"]
+__all__ = ["Array", "FloatArray", "Image", "Metadata", "Provenance", "to_unit"]
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -188,10 +188,7 @@ class Image:
 
     def unit_planes(self) -> FloatArray:
         """Return the pixels as float32, shape (N, Y, X, C), scaled so that the value range is ``[0, 1]``."""
-        values: FloatArray = self.planes().astype(np.float32)
-        values -= np.float32(self.value_range[0])
-        values /= np.float32(self.span)
-        return values
+        return to_unit(self.planes(), self.value_range)
 
     def with_planes(self, planes: Array, *, step: Provenance | None = None) -> Image:
         """Return this image with other pixels.
@@ -212,6 +209,15 @@ class Image:
 
     def _error(self, message: str) -> ImageError:
         return ImageError(f"{self.source}: {message}" if self.source else message, source=self.source)
+
+
+def to_unit(pixels: Array, value_range: tuple[float, float]) -> FloatArray:
+    """Return a copy of pixels as float32, scaled so that the value range is ``[0, 1]``."""
+    low, high = value_range
+    values: FloatArray = pixels.astype(np.float32)
+    values -= np.float32(low)
+    values /= np.float32(high - low)
+    return values
 
 
 def _guess_axes(shape: tuple[int, ...]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from limpid.core.image import FloatArray
 from limpid.noise.models import NoiseModel
 
-__all__ = ["LEVEL_HALO_PX", "LEVEL_SIDE_PX", "level_map"]
+__all__ = ["LEVEL_HALO_PX", "LEVEL_SIDE_PX", "level_map", "level_maps"]
 
 #: Side of the box over which the signal is averaged. Networks are trained with levels made this way
 #: (``training.degrade``); both must change together.
@@ -36,6 +38,11 @@ def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
         Standard deviation in the units of the pixels.
     """
     return np.sqrt(model.variance(_box_mean(noisy))).astype(np.float32, copy=False)
+
+
+def level_maps(noisy: FloatArray, models: Sequence[NoiseModel]) -> FloatArray:
+    """Return the same where each channel has a model of its own; shapes as in :func:`level_map`."""
+    return np.concatenate([level_map(noisy[..., c : c + 1], one) for c, one in enumerate(models)], axis=-1)
 
 
 def _box_mean(noisy: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,6 +43,12 @@ class NoiseModel(Protocol):
     def __add__(self, other: NoiseModel) -> NoiseModel:
         """Return the model of an image that carries both noises, independent of each other."""
         ...
+
+
+def in_unit_of(models: Sequence[NoiseModel], value_range: tuple[float, float]) -> tuple[NoiseModel, ...]:
+    """Return models of the same noise where the value range is ``[0, 1]``."""
+    low, high = value_range
+    return tuple(one.shifted(-low).scaled(1 / (high - low)) for one in models)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from limpid.core.errors import DataError, LimpidError
-from limpid.core.image import Array, FloatArray, Image
+from limpid.core.image import Array, FloatArray, Image, to_unit
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
 from limpid.noise.estimate import estimate_noise
-from limpid.noise.levels import level_map
-from limpid.noise.models import NoiseModel
+from limpid.noise.levels import level_maps
+from limpid.noise.models import NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
+from limpid.training.data import turned
 
 __all__ = ["Collection", "Exposure"]
 
@@ -59,7 +60,7 @@ class Exposure:
     def of(cls, image: Image, target: Image | None = None) -> Exposure:
         """Measure the noise of an image."""
         noise = estimate_noise(image)
-        models = tuple(m.shifted(-image.value_range[0]).scaled(1 / image.span) for m in noise.models)
+        models = in_unit_of(noise.models, image.value_range)
         targets = None if target is None else target.planes()
         return cls(image.planes(), targets, image.value_range, noise, models)
 
@@ -70,9 +71,7 @@ class Exposure:
 
     def unit(self, pixels: Array) -> FloatArray:
         """Return pixels as float32, the value range as ``[0, 1]``."""
-        low, high = self.value_range
-        scaled: FloatArray = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-        return scaled
+        return to_unit(pixels, self.value_range)
 
 
 class Collection:
@@ -216,13 +215,7 @@ def _patch(exposure: Exposure, side: int, rng: np.random.Generator) -> tuple[Flo
     place = np.s_[n, y : y + side, x : x + side]
     noisy = exposure.unit(exposure.planes[place])
     target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
-    level = np.concatenate(
-        [level_map(noisy[..., c : c + 1], model) for c, model in enumerate(exposure.models)], axis=-1
-    )
+    level = level_maps(noisy, exposure.models)
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-
-    def turned(patch: FloatArray) -> FloatArray:
-        out = np.rot90(patch, k=turns)
-        return np.ascontiguousarray((out[:, ::-1] if mirrored else out).transpose(2, 0, 1))
-
-    return turned(noisy), turned(level), turned(target)
+    first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
+    return first, second, third

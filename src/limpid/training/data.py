@@ -14,7 +14,7 @@ from limpid.evaluation.scale import LUMA
 from limpid.io import read_image
 from limpid.training.config import Data
 
-__all__ = ["Pool", "open_pool", "reduce", "split_names"]
+__all__ = ["Pool", "open_pool", "reduce", "split_names", "turned"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -71,10 +71,13 @@ class Pool:
         side = factor * patch_px
         y, x = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
         patch = reduce(picture[y : y + side, x : x + side], factor)
-        turned = np.rot90(patch, k=int(rng.integers(4)))
-        if rng.integers(2):
-            turned = turned[:, ::-1]
-        return np.ascontiguousarray(turned.transpose(2, 0, 1))
+        return turned(patch, turns=int(rng.integers(4)), mirrored=bool(rng.integers(2)))
+
+
+def turned(patch: npt.NDArray[np.float32], *, turns: int, mirrored: bool) -> npt.NDArray[np.float32]:
+    """Return a patch, shape (Y, X, C), turned and mirrored, as a network takes it: (C, Y, X)."""
+    out = np.rot90(patch, k=turns)
+    return np.ascontiguousarray((out[:, ::-1] if mirrored else out).transpose(2, 0, 1))
 
 
 def reduce(picture: UInt8, factor: int) -> npt.NDArray[np.float32]:

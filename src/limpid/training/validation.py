@@ -12,6 +12,7 @@ from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
 from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.strategies.recorrupted import recorrupted
 
 __all__ = ["HeldOut", "Validation"]
 
@@ -100,10 +101,7 @@ class HeldOut:
             if batch.target is not None:
                 self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
                 continue
-            drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
-            more = (1 + _SHARE**2) ** 0.5
-            split = Batch(batch.noisy + _SHARE * drawn, batch.level * more, batch.noisy - drawn / _SHARE)
-            self._cases.append((split, variance * (1 + 1 / _SHARE**2)))
+            self._cases.append((recorrupted(batch, _SHARE, generator), variance * (1 + 1 / _SHARE**2)))
 
     @property
     def level(self) -> float:

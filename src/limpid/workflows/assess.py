@@ -20,7 +20,7 @@ from limpid.evaluation.reference_free.assessment import Assessment, NoiseKnown, 
 from limpid.evaluation.reference_free.clipping import REACH, Clipping, clipped
 from limpid.evaluation.reference_free.response import Rerun
 from limpid.noise.estimate import estimate_noise
-from limpid.noise.models import NoiseModel
+from limpid.noise.models import NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate, rms
 from limpid.workflows.denoise import run_denoise, without_impulses
 from limpid.workflows.inputs import as_image
@@ -216,7 +216,6 @@ def _apart(name: str, shape: tuple[int, ...], noisy: Image) -> ImageError:
 
 def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None) -> NoiseKnown:
     """Return what is known of the noise, in units of the value range."""
-    low, span = noisy.value_range[0], noisy.span
     measured = told if isinstance(told, NoiseEstimate) else found
     correlated = found.white is False and found.correlation is not None
     each = [c.correlation for c in found.channels]
@@ -245,7 +244,7 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
             level = (told_sigma, found.sigma, found.variance_error / 2)
     if found.jpeg and refusal is None:
         refusal = "the image was a JPEG file, which changed its noise in ways that no estimate follows"
-    unit = tuple(one.shifted(-low).scaled(1 / span) for one in models)
+    unit = in_unit_of(models, noisy.value_range)
     each_model = unit if len(unit) == noisy.channels else unit * noisy.channels
     return NoiseKnown(each_model, error, correlation, level, refusal)
 

@@ -18,7 +18,7 @@ from limpid.evaluation.reference_free.sheet import proof_sheet
 from limpid.io import DEFAULT_MAX_PIXELS, is_folder, is_image_path, read_image, write_image
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.assess import assess_image
-from limpid.workflows.expand import Found, file_identity, find_images
+from limpid.workflows.expand import Found, find_images, replaced_input
 from limpid.workflows.level import Told
 from limpid.workflows.models import load_model
 from limpid.workflows.watcher import Watcher
@@ -136,13 +136,12 @@ def _page_name(hit: Found, hits: Sequence[Found]) -> PurePath:
 
 def _check_pages(pages: Sequence[Path | None], images: Sequence[Path]) -> None:
     """Refuse sheets that would replace an image that is looked at."""
-    taken = {identity: path for path in images if (identity := file_identity(path)) is not None}
-    for page in pages:
-        clash = None if page is None else taken.get(file_identity(page) or (-1, -1))
-        if clash is not None:
-            raise OptionError(
-                f"the sheet {page} would replace the image {clash}; give it another name or folder.", source=str(clash)
-            )
+    clash = replaced_input((page for page in pages if page is not None), images)
+    if clash is not None:
+        page, taken = clash
+        raise OptionError(
+            f"the sheet {page} would replace the image {taken}; give it another name or folder.", source=str(taken)
+        )
 
 
 def read_noise_file(path: Path) -> NoiseEstimate:

@@ -210,6 +210,16 @@ def _nothing(path: Path) -> str:
     return "no such file or folder; check the path."
 
 
+def replaced_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Path, Path] | None:
+    """Return an output that is an input by whatever name, links and letter case included, and that input."""
+    known = {identity: path for path in inputs if (identity := file_identity(path)) is not None}
+    for output in outputs:
+        identity = file_identity(output)
+        if identity in known:
+            return output, known[identity]
+    return None
+
+
 def file_identity(path: Path) -> Identity | None:
     """Return what two paths to the same file share; None where there is no file, or its disk numbers none."""
     try:

@@ -11,8 +11,8 @@ import numpy as np
 from limpid.core.apply import Level
 from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray, Image
-from limpid.noise.levels import level_map
-from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian
+from limpid.noise.levels import level_maps
+from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian, in_unit_of
 from limpid.noise.result import NoiseEstimate
 
 __all__ = ["Told", "level_of", "measured_sigma", "model_parameters", "models_of", "told_again"]
@@ -100,13 +100,12 @@ def _model_level(image: Image, models: Sequence[NoiseModel]) -> tuple[Level, tup
             f"sigma must be one noise model or one for each of the {image.channels} channels, got {models!r}."
         )
     each = list(models) * (image.channels // len(models))
-    unit = [one.shifted(-image.value_range[0]).scaled(1 / image.span) for one in each]
+    unit = in_unit_of(each, image.value_range)
     planes = image.planes()
     signal = planes.mean(axis=(0, 1, 2), dtype=np.float64, where=np.isfinite(planes))
     told = tuple(math.sqrt(float(one.variance(mean))) for one, mean in zip(each, signal, strict=True))
 
     def level(tile: FloatArray) -> FloatArray:
-        maps = [level_map(tile[..., c : c + 1], one) for c, one in enumerate(unit)]
-        return np.concatenate(maps, axis=-1)
+        return level_maps(tile, unit)
 
     return level, told

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for
 from limpid.jobs import MANIFEST_NAME
-from limpid.workflows.expand import Found, file_identity, find_images, folder_above
+from limpid.workflows.expand import Found, file_identity, find_images, folder_above, replaced_input
 
 __all__ = ["Job", "Plan", "plan_outputs"]
 
@@ -160,17 +160,15 @@ def _check_none_left_out(inputs: Sequence[str | PathLike[str]], found: Sequence[
 
 
 def _check_not_inputs(jobs: Sequence[Job]) -> None:
-    """Refuse outputs that are inputs, by whatever name: links and letter case included."""
-    inputs = {identity: job.input for job in jobs if (identity := file_identity(job.input)) is not None}
-    for job in jobs:
-        identity = None if job.error else file_identity(job.output)
-        clash = None if identity is None else inputs.get(identity)
-        if clash is not None:
-            raise OptionError(
-                f"{job.output} would be written, but it is the input {clash}; choose another output, or --in-place to "
-                "replace inputs.",
-                source=str(clash),
-            )
+    """Refuse outputs that are inputs."""
+    clash = replaced_input((job.output for job in jobs if not job.error), (job.input for job in jobs))
+    if clash is not None:
+        output, taken = clash
+        raise OptionError(
+            f"{output} would be written, but it is the input {taken}; choose another output, or --in-place to "
+            "replace inputs.",
+            source=str(taken),
+        )
 
 
 def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:

@@ -13,8 +13,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from limpid.core.errors import DataError, MissingExtraError, OptionError
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from limpid.core.denoiser import Denoiser
-    from limpid.models.store import StoredModel
     from limpid.training.collection import Collection
     from limpid.training.config import TrainConfig
-    from limpid.training.validation import HeldOut
 
 __all__ = ["Trained", "train"]
 
@@ -54,8 +50,6 @@ _TIMED_STEPS, _UNTIMED_STEPS = 8, 3
 
 #: Gain over the last quarter of a run below which it has converged, as a share of the noise's variance.
 _CONVERGED: Final = 0.002
-
-_HALO_LIMIT_PX: Final = 128
 
 #: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
 _HEADROOM: Final = 1.2
@@ -184,7 +178,7 @@ def train(
     started = time.monotonic()
     try:
         from limpid.training.collection import Collection
-        from limpid.training.loop import Trainer
+        from limpid.training.loop import Trainer, stored_config
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
@@ -219,18 +213,17 @@ def train(
     )
     run = folder / RUN
     if steps is None:
-        steps = _stored_steps(run) if resume else _steps_within(minutes or 20.0, config, module, collection)
+        steps = stored_config(run).steps if resume else _steps_within(minutes or 20.0, config, module, collection)
     config = dataclasses.replace(config, steps=steps)
     trainer = Trainer(config, network=module, source=collection, folder=run, validate=validate)
-    every = max(1, min(1000, steps // 8))
-    total = config.steps
     trainer.run(
-        checkpoint_every=every, after_step=(lambda: watcher(trainer.step, total)) if watcher else (lambda: None)
+        checkpoint_every=max(1, min(1000, steps // 8)),
+        after_step=(lambda: watcher(trainer.step, config.steps)) if watcher else (lambda: None),
     )
-    model = _save(folder, config, validate=validate, collection=collection, reason=reason)
     history = _history(run)
+    _save(folder, config, level=validate.level, left=history[-1], collection=collection, reason=reason)
     return Trained(
-        model=model.folder,
+        model=folder,
         architecture=architecture,
         strategy=chosen,
         reason=reason,
@@ -394,12 +387,6 @@ def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, sourc
     return max(1, int(60 * minutes / per_step))
 
 
-def _stored_steps(run: Path) -> int:
-    from limpid.training.loop import stored_config
-
-    return stored_config(run).steps
-
-
 def _history(run: Path) -> list[float]:
     import csv
 
@@ -407,43 +394,23 @@ def _history(run: Path) -> list[float]:
         return [float(row["noise_left"]) for row in csv.DictReader(file)]
 
 
-def _save(folder: Path, config: TrainConfig, *, validate: HeldOut, collection: Collection, reason: str) -> StoredModel:
-    """Write the model with its card: halo and harmless bf16 measured on the images."""
-    from limpid.inference.calibrate import calibrated
-    from limpid.models.cards import ModelCard
-    from limpid.models.checkpoint import measure_cost, save_model, write_card
-    from limpid.models.registry import build_network
-    from limpid.training.loop import averaged_weights
+def _save(folder: Path, config: TrainConfig, *, level: float, left: float, collection: Collection, reason: str) -> None:
+    from limpid.training.artefact import write_model
 
-    network = build_network(config.architecture.name, config.architecture.parameters)
-    network.load_state_dict(averaged_weights(folder / RUN))
-    channels = config.data.channels
-    cost = measure_cost(network, channels=channels)
     exposures = collection.exposures(0)
-    sigmas = np.array([e.noise.sigma / e.noise.span for e in exposures])
-    card = ModelCard(
-        name=config.name,
-        architecture=config.architecture.name,
-        parameters=config.architecture.parameters,
-        channels=channels,
-        weights=sum(p.numel() for p in network.parameters()),
-        kmac_per_pixel=round(cost.macs / 1000, 1),
-        sigma_max=_HEADROOM * validate.level,
-        bf16_sigma_min=1.0,
-        halo_px=_HALO_LIMIT_PX,
-        bytes_per_pixel=cost.bytes,
-        size_multiple=int(network.size_multiple),  # type: ignore[arg-type]
-        noise=f"that of its images: sigma {sigmas.min():.3g} to {sigmas.max():.3g} of the range, measured",
+    sigmas = [e.noise.sigma / e.noise.span for e in exposures]
+    write_model(
+        folder / RUN,
+        folder,
+        config,
+        sigma_max=_HEADROOM * level,
+        pictures=[e.unit(e.planes[0]).transpose(2, 0, 1) for e in exposures[:8]],
+        noise=f"that of its images: sigma {min(sigmas):.3g} to {max(sigmas):.3g} of the range, measured",
         data="images of its maker's own",
         recipe=f"limpid {__version__} train: {config.strategy} ({reason}), seed {config.seed}, {config.steps} steps",
         licence="its maker's",
         metrics={
             "protocol": "mean squared error on held-out patches as a share of the noise's variance, estimated",
-            "noise_left": _history(folder / RUN)[-1],
+            "noise_left": left,
         },
-        sha256="",
     )
-    pictures = [e.unit(e.planes[0]).transpose(2, 0, 1) for e in exposures[:8]]
-    model = calibrated(save_model(network, card, folder), pictures, limit=_HALO_LIMIT_PX)
-    write_card(model)
-    return model

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.image import Array, FloatArray, Image
-from limpid.evaluation.reference_free.checks import LEVEL_WRONG, Check, Verdict, check_all, judge
+from limpid.evaluation.reference_free.checks import Check, Verdict, check_all, judge, wrong_level
 from limpid.evaluation.reference_free.clipping import Clipping
 from limpid.evaluation.reference_free.confidence import DOUBTFUL, confidence, expected_error, first_order
 from limpid.evaluation.reference_free.pixels import split_channels
@@ -209,8 +209,8 @@ def assess_planes(
         tests = check_all(
             residuals, correlation=noise.correlation, variance_error=noise.variance_error, level=noise.level
         )
-    level = tests.get("level")
-    if not repeats and level is not None and not level.passed and level.statistic > LEVEL_WRONG:
+    level = wrong_level(tests)
+    if not repeats and level is not None:
         refusal = f"the level told and the one measured differ by a factor of {level.statistic:.3g}; check its units"
         whole, single = None, [None] * len(single)
     unknown = too_little or (None if math.isfinite(noise.variance_error) else noise.refusal)

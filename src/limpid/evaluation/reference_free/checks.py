@@ -11,7 +11,7 @@ import numpy as np
 
 from limpid.evaluation.reference_free.residual import Residual
 
-__all__ = ["LEVEL_WRONG", "Check", "Verdict", "check_all", "judge"]
+__all__ = ["Check", "Verdict", "check_all", "judge", "wrong_level"]
 
 # Thresholds were chosen on 70 pictures of the training pool at sigma 8 to 50: at the right level, 98 % of the results
 # of a network and of non-local means pass each test; what they reach at half of it, or half as much again, is in
@@ -38,7 +38,7 @@ _DRIFT_MOST: Final = 1.5
 _LEVEL_FACTOR: Final = 1.25
 
 #: From this factor on, nothing that needs the level can be said.
-LEVEL_WRONG: Final = 3.0
+_LEVEL_WRONG: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,12 @@ def check_all(
     return checks
 
 
+def wrong_level(checks: Mapping[str, Check]) -> Check | None:
+    """Return the test of the level where that is so far off that nothing that needs it can be said."""
+    level = checks.get("level")
+    return level if level is not None and not level.passed and level.statistic > _LEVEL_WRONG else None
+
+
 def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None) -> Verdict:
     """Return what the tests come down to.
 
@@ -130,8 +136,8 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
     failed = {name for name, check in checks.items() if not check.passed}
     if unknown is not None:
         return Verdict("unknown", f"Whether the noise is gone can't be told: {unknown}.")
-    level = checks.get("level")
-    if level is not None and not level.passed and level.statistic > LEVEL_WRONG:
+    level = wrong_level(checks)
+    if level is not None:
         return Verdict(
             "level in doubt",
             f"The level told and the one measured differ by a factor of {level.statistic:.3g}: is sigma in the "

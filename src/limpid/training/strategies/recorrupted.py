@@ -10,10 +10,17 @@ from torch import Tensor
 from limpid.training.batch import Batch
 from limpid.training.strategies.base import Loss, Predict
 
-__all__ = ["Recorrupted"]
+__all__ = ["Recorrupted", "recorrupted"]
 
 #: Noise added to what the network is given, as a share of the measured noise: uniform between these.
 _SHARES: Final = (0.4, 0.6)
+
+
+def recorrupted(batch: Batch, share: float | Tensor, generator: torch.Generator) -> Batch:
+    """Return a batch with `share` of the noise added to the input, and a target whose noise is uncorrelated with it."""
+    drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
+    level = batch.level * (1 + share**2) ** 0.5
+    return Batch(batch.noisy + share * drawn, level, batch.noisy - drawn / share)
 
 
 class Recorrupted:
@@ -40,6 +47,6 @@ class Recorrupted:
         """Return the loss (see :class:`~limpid.training.strategies.base.Strategy`)."""
         low, high = _SHARES
         share = low + (high - low) * torch.rand((len(batch.noisy), 1, 1, 1), generator=generator)
-        drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
-        denoised = predict(batch.noisy + share * drawn, batch.level * (1 + share.square()).sqrt())
-        return loss(denoised, batch.noisy - drawn / share)
+        two = recorrupted(batch, share, generator)
+        assert two.target is not None
+        return loss(predict(two.noisy, two.level), two.target)
