@@ -13,16 +13,24 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def record(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Replace ``results/<name>.csv`` by these rows, each ending with where and when it was measured, and print them."""
+def record(name: str, rows: Sequence[Mapping[str, object]], *, part: str | None = None) -> Path:
+    """Write ``results/<name>.csv``, each row ending with where and when it was measured, and print the rows.
+
+    All of the table is replaced; with `part`, the name of a column, only the rows that agree with a new one in it.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
     where = {"date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "hardware": hardware(), "versions": versions()}
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    made: list[Mapping[str, object]] = [{**row, **where} for row in rows]
+    if part is not None and path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            measured = {str(row[part]) for row in rows}
+            made = [row for row in csv.DictReader(file) if row[part] not in measured] + made
+    columns = [key for key in dict.fromkeys(key for row in made for key in row) if key not in where]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=[*columns, *where])
         writer.writeheader()
-        writer.writerows({**row, **where} for row in rows)
+        writer.writerows(made)
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     return path

@@ -111,7 +111,7 @@ class Trainer:
 
     def run(self, *, checkpoint_every: int = 2000, after_step: Callable[[], None] = lambda: None) -> None:
         """Train to the last step, writing a checkpoint every `checkpoint_every` steps and at the end."""
-        started, first, losses = time.monotonic(), self.step, []
+        started, losses = time.monotonic(), []
         while self.step < self.config.steps:
             # Drawing in a second thread was tried: on two cores it slows the network's own threads by a fifth.
             losses.append(self._train_step())
@@ -120,9 +120,9 @@ class Trainer:
             if self.step % checkpoint_every == 0 or self.step == self.config.steps:
                 self._save()
                 figures = self._validate()
-                speed = (self.step - first) / (time.monotonic() - started)
+                speed = len(losses) / (time.monotonic() - started)
                 self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
-                losses.clear()
+                started, losses = time.monotonic(), []
 
     def _train_step(self) -> float:
         config, stage = self.config, self.config.stage_at(self.step)

@@ -205,6 +205,8 @@ def train(
         seed=seed,
     )
     module = initial_network(config)
+    if all(weight.ndim >= 2 for weight in module.parameters()):
+        config = dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
     _check_patch(patch_px, module, chosen)
     validate = HeldOut(
         Collection(held_out, channels=collection.channels, **options) if held_out else collection,

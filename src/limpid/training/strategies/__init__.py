@@ -29,12 +29,36 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
 }
 
 
-def objective(strategy: Strategy, network: nn.Module, batch: Batch, *, loss: str, seed: int) -> Tensor:
-    """Return what a strategy makes of a network and a batch; all randomness follows from `seed`."""
+def objective(
+    strategy: Strategy,
+    network: nn.Module,
+    batch: Batch,
+    *,
+    loss: str,
+    seed: int,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Tensor:
+    """Return what a strategy makes of a network and a batch.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        Way to learn.
+    network : torch.nn.Module
+        Called as ``network(noisy, level)``; returns the residual to add.
+    batch : Batch
+        What to learn from.
+    loss : str
+        See :func:`~limpid.training.config.parse_loss`.
+    seed : int
+        All randomness follows from it.
+    dtype : torch.dtype
+        Precision of the convolutions: float32 or bfloat16.
+    """
 
     def predict(noisy: Tensor, level: Tensor) -> Tensor:
         inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             residual: Tensor = network(inputs, told)
         return inputs + residual.float()
 

@@ -17,10 +17,17 @@ _SHARES: Final = (0.4, 0.6)
 
 
 def recorrupted(batch: Batch, share: float | Tensor, generator: torch.Generator) -> Batch:
-    """Return a batch with `share` of the noise added to the input, and a target whose noise is uncorrelated with it."""
+    """Return a batch twice over, with a target whose noise is uncorrelated with that of the input.
+
+    Noise of `share` times the level is added to the first half's input and taken off the second's.
+    """
     drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
     level = batch.level * (1 + share**2) ** 0.5
-    return Batch(batch.noisy + share * drawn, level, batch.noisy - drawn / share)
+    return Batch(
+        torch.cat([batch.noisy + share * drawn, batch.noisy - share * drawn]),
+        torch.cat([level, level]),
+        torch.cat([batch.noisy - drawn / share, batch.noisy + drawn / share]),
+    )
 
 
 class Recorrupted:
@@ -32,10 +39,15 @@ class Recorrupted:
     and sees every pixel, unlike a blind spot. The share *a* is drawn anew for each patch, and the network is told the
     level that its input has, so that it can be used at the level of the image itself.
 
+    Each patch is used with *z* and with *-z*: the noise that the target gained, four times that of the image, then
+    cancels out of the gradient to first order. What is left is Stein's estimate of the risk [2]_, its divergence taken
+    as a difference over :math:`2 a s z`.
+
     References
     ----------
     .. [1] T. Pang, H. Zheng, Y. Quan, H. Ji, "Recorrupted-to-Recorrupted: unsupervised deep learning for image
        denoising", CVPR 2021.
+    .. [2] C. M. Stein, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics 9 (1981).
     """
 
     needs_target: ClassVar = False
