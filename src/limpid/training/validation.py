@@ -80,8 +80,8 @@ class HeldOut:
 
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
     with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise. The
-    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an estimate
-    made from differences doesn't bear bfloat16's rounding.
+    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an
+    estimate made from differences doesn't bear bfloat16's rounding.
 
     Parameters
     ----------

@@ -167,7 +167,7 @@ def test_every_optimiser_that_may_be_named_is_there():
     assert OPTIMISERS.keys() == OPTIMISER_NAMES
 
 
-DENSE = {"channels": 1, "input_px": 28, "widths": [64], "k": 16, "kind": "dense"}
+DENSE = {"channels": 1, "input_px": 28, "widths": [64], "latent_dim": 16, "kind": "dense"}
 
 
 def autoencoder(folder, pool, **changes):
