@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -112,11 +113,17 @@ class HeldOut:
         """Level of the noise that 99 % of the values have at most, the value range as 1."""
         return float(torch.cat([batch.level.flatten() for batch, _ in self._cases]).quantile(0.99))
 
-    @torch.no_grad()
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """Return ``noise_left``: the mean squared error as a share of the noise's variance; by chance below 0."""
-        error = sum(
-            float(objective(STRATEGIES["supervised"], network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+        return {"noise_left": float(self.shares(network).mean())}
+
+    @torch.no_grad()
+    def shares(self, network: nn.Module) -> npt.NDArray[np.float64]:
+        """Return what ``noise_left`` is the mean of, batch by batch, shape (batches,)."""
+        mean = sum(float(batch.level.square().mean()) for batch, _ in self._cases) / len(self._cases)
+        supervised = STRATEGIES["supervised"]
+        errors = [
+            float(objective(supervised, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
-        )
-        return {"noise_left": error / sum(float(batch.level.square().mean()) for batch, _ in self._cases)}
+        ]
+        return np.asarray(errors) / mean

@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import logging
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limpid.core.errors import DataError, MissingExtraError, OptionError
+from limpid.core.arguments import check_number
+from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.workflows.expand import Found, find_images
+from limpid.models.registry import ARCHITECTURES, DEFAULTS
+from limpid.workflows.training_data import PathOrPaths, TrainingData, find_data
 
 if TYPE_CHECKING:
     from torch import nn
 
     from limpid.core.denoiser import Denoiser
-    from limpid.training.collection import Collection
     from limpid.training.config import TrainConfig
+    from limpid.training.validation import HeldOut
 
 __all__ = ["Trained", "train"]
 
-_log = logging.getLogger(__name__)
-
-#: Networks by name: architecture and parameters, the number of channels apart.
-NETWORKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "fast": ("unet", {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]}),
+#: Networks by a name of their own: architecture and parameters, the number of channels apart.
+NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
 }
 
 #: Folder of the checkpoint and the log inside a model folder.
 RUN: Final = "run"
 
-#: Share of the images held out, and the fewest images at which any is.
-_HELD_OUT_SHARE: Final = 0.1
-_HELD_OUT_FROM: Final = 8
+#: What `adapt` starts from, and the model it stands for.
+ADAPT: Final = "adapt"
+_ADAPTED: Final = "fast"
 
-#: Images whose noise is looked at to choose a strategy.
-_LOOKED_AT: Final = 16
+#: Highest rates: of a fresh network, and of one that is trained already.
+_RATE, _RATE_ADAPT = 1e-3, 1e-4
+
+#: Side of a patch, about, where none is asked for.
+_PATCH_PX: Final = 64
+
+#: Minutes of training where nothing is asked for.
+_MINUTES: Final = 20.0
 
 #: Steps that the speed is measured on, and those before them that are not counted.
 _TIMED_STEPS, _UNTIMED_STEPS = 8, 3
@@ -53,6 +56,9 @@ _CONVERGED: Final = 0.002
 
 #: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
 _HEADROOM: Final = 1.2
+
+#: Standard errors by which adapted weights must be better than those they started from.
+_SURE: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class Trained:
         Of this call.
     validation : mapping
         Figures at the end, on images that were held out (on the same ones where there are fewer than eight):
-        ``noise_left`` is the mean squared error as a share of the noise's variance, estimated without clean images.
+        ``noise_left`` is the mean squared error as a share of the noise's variance, estimated without clean images;
+        ``noise_left_before`` that of the weights it started from, with `adapt`.
     converged : bool
         Whether the last quarter of the run gained next to nothing.
     skipped : mapping
@@ -104,19 +111,21 @@ class Trained:
 
 
 def train(
-    noisy: str | PathLike[str] | Sequence[str | PathLike[str]],
+    noisy: PathOrPaths | None,
     output: str | PathLike[str],
     *,
     clean: str | PathLike[str] | None = None,
     pairs: str | PathLike[str] | None = None,
     strategy: str = "auto",
-    network: str = "fast",
+    architecture: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    loss: str = "mse",
     start_from: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    patch_px: int = 64,
+    patch_px: int | None = None,
     batch: int = 8,
-    learning_rate: float = 1e-3,
+    learning_rate: float | None = None,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -127,20 +136,29 @@ def train(
 
     Parameters
     ----------
-    noisy : path or sequence of paths
+    noisy : path or sequence of paths, or None
         Files, folders (with all below them) or globs of noisy images, all with the same number of channels. A tenth of
-        them is held out to validate on where there are at least eight.
+        them is held out to validate on where there are at least eight. None where clean images alone are given.
     output : path
         Folder of the model. The run lies in it as well, under ``run``: checkpoint and log.
     clean : path, optional
-        Folder with a clean image of the same name for each noisy one.
+        Folder with a clean image of the same name for each noisy one; or with clean images of other scenes, to which
+        noise is added: that measured in the noisy ones, or of all levels where there are none.
     pairs : path, optional
         Folder with another exposure of the same name for each noisy one.
     strategy : str
-        ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`), ``recorrupted``, ``noise2void``,
-        ``neighbor2neighbor``, or ``auto``: the first that what is given and the measured noise allow.
-    network : str
-        ``fast``, of the size of the shipped one, or ``small``, a sixth of it.
+        ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`, or stacks whose frames show the same scene),
+        ``recorrupted``, ``noise2void``, ``neighbor2neighbor``, or ``auto``: the first that what is given and the
+        measured noise allow. ``adapt`` goes on from the shipped weights, or those of `start_from`, by the strategy that
+        ``auto`` takes, and keeps the result only where it is better on what was held out.
+    architecture : str, optional
+        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), or another name of
+        :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
+    parameters : mapping, optional
+        What the architecture is built with where its defaults are not wanted, such as ``{"latent_dim": 16}``.
+    loss : str
+        ``mse``, ``l1``, ``charbonnier``, ``huber``, ``cross_entropy``, ``ms_ssim``, or a sum with weights, such as
+        ``0.84 ms_ssim + 0.16 l1``. With noisy targets, ``mse`` alone leads to the mean.
     start_from : str, optional
         A model, by name or folder, whose weights are the start; it must be of the same network.
     steps : int, optional
@@ -148,9 +166,10 @@ def train(
     minutes : float, optional
         In place of `steps`: as many as fit into that time on this machine; 20 minutes where neither is given.
     patch_px, batch : int
-        Side and number of the patches in a batch.
-    learning_rate : float
-        Highest rate; it warms up and falls to zero.
+        Side and number of the patches in a batch. The side is a multiple of what the network takes, about 64 where not
+        given.
+    learning_rate : float, optional
+        Highest rate; it warms up and falls to zero. 1e-3 where not given, 1e-4 with `adapt`.
     seed : int
         Every random number follows from it.
     value_range : (float, float), optional
@@ -171,84 +190,97 @@ def train(
     ConfigError
         If the weights to start from don't fit, or the checkpoint to go on from has other settings.
     ModelError
-        If `start_from` is no model.
+        If `start_from` is no model, or the network can't be built.
     MissingExtraError
         If torch is not installed.
     """
     started = time.monotonic()
     try:
-        from limpid.training.collection import Collection
-        from limpid.training.loop import Trainer, stored_config
+        from limpid.training.loop import Trainer, averaged_weights, stored_config
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
 
     folder = Path(output)
-    _check(folder, network, steps=steps, minutes=minutes, clean=clean, pairs=pairs, resume=resume)
-    partners = clean if clean is not None else pairs
-    files = _with_partners(_readable([noisy] if isinstance(noisy, str | PathLike) else noisy), partners)
-    training, held_out = _split(files)
-    options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
-    collection = Collection(training, **options)
-    chosen, reason = _strategy(strategy, collection, clean=clean is not None, pairs=pairs is not None)
-    architecture, parameters = NETWORKS[network]
+    _check(folder, noisy=noisy, clean=clean, pairs=pairs, steps=steps, minutes=minutes, resume=resume)
+    adapting = strategy == ADAPT
+    if adapting and start_from is None:
+        start_from = _ADAPTED
+    name, given = _network(architecture, parameters, start_from)
+    patch_px = _patch_px(patch_px, name, given)
+    data = find_data(
+        noisy,
+        clean=clean,
+        pairs=pairs,
+        strategy="auto" if adapting else strategy,
+        patch_px=patch_px,
+        hold_out_parts=adapting,
+        value_range=value_range,
+        max_pixels=max_pixels,
+    )
     config = _config(
         folder.resolve().name,
-        chosen,
-        architecture,
-        {"channels": collection.channels, **parameters},
+        data,
+        name,
+        given,
+        loss=loss,
         start_from=start_from,
         patch_px=patch_px,
         batch=batch,
-        rate=learning_rate,
+        rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
     )
     module = initial_network(config)
-    if all(weight.ndim >= 2 for weight in module.parameters()):
-        config = dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
-    _check_patch(patch_px, module, chosen)
-    validate = HeldOut(
-        Collection(held_out, channels=collection.channels, **options) if held_out else collection,
-        strategy=chosen,
-        patch_px=patch_px,
-    )
+    config = _with_optimiser(config, module)
+    _check_patch(patch_px, module, config.strategy)
+    validate = HeldOut(data.held_out, strategy=config.strategy, patch_px=patch_px)
+    before = copy.deepcopy(module) if adapting else None
     run = folder / RUN
     if steps is None:
-        steps = stored_config(run).steps if resume else _steps_within(minutes or 20.0, config, module, collection)
+        steps = stored_config(run).steps if resume else _steps_within(minutes or _MINUTES, config, module, data)
     config = dataclasses.replace(config, steps=steps)
-    trainer = Trainer(config, network=module, source=collection, folder=run, validate=validate)
+    trainer = Trainer(config, network=module, source=data.training, folder=run, validate=validate)
     trainer.run(
         checkpoint_every=max(1, min(1000, steps // 8)),
         after_step=(lambda: watcher(trainer.step, config.steps)) if watcher else (lambda: None),
     )
+    module.load_state_dict(averaged_weights(run))
     history = _history(run)
-    _save(folder, config, level=validate.level, left=history[-1], collection=collection, reason=reason)
+    validation, reason = {"noise_left": history[-1]}, data.choice.reason
+    if before is not None:
+        module, validation, judged = _better(before, module, validate)
+        reason = f"{reason}; {judged}"
+    _save(folder, config, module, sigma_max=_HEADROOM * validate.level, data=data, reason=reason, figures=validation)
     return Trained(
         model=folder,
-        architecture=architecture,
-        strategy=chosen,
+        architecture=config.architecture.name,
+        strategy=strategy if adapting else config.strategy,
         reason=reason,
         steps=config.steps,
         seconds=time.monotonic() - started,
-        validation={"noise_left": history[-1]},
+        validation=validation,
         converged=history[max(len(history) * 3 // 4 - 1, 0)] - history[-1] < _CONVERGED and len(history) >= 4,
-        skipped=dict(collection.skipped),
+        skipped=data.skipped,
     )
 
 
-def _check(folder: Path, network: str, *, steps: Any, minutes: Any, clean: Any, pairs: Any, resume: bool) -> None:
+def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, steps: Any, minutes: Any, resume: bool) -> None:
     from limpid.models.store import CARD_FILE
     from limpid.training.loop import CHECKPOINT
 
-    if network not in NETWORKS:
-        raise OptionError(f"no network {network!r}; choose one of: {', '.join(NETWORKS)}.")
-    if steps is not None and minutes is not None:
-        raise OptionError("steps and minutes both say how long to train; give one of them.")
+    if noisy is None and clean is None:
+        raise OptionError("no images were given; name noisy ones, or clean ones (clean) to add noise to.")
+    if noisy is None and pairs is not None:
+        raise OptionError("second exposures (pairs) were given without the first; name the noisy images too.")
     if clean is not None and pairs is not None:
         raise OptionError("clean images and a second exposure were both given; give the clean ones alone.")
-    if (minutes is not None and not 0 < minutes < math.inf) or (steps is not None and steps < 1):
-        raise OptionError(f"steps and minutes must be positive, got steps={steps}, minutes={minutes}.")
+    if steps is not None and minutes is not None:
+        raise OptionError("steps and minutes both say how long to train; give one of them.")
+    if steps is not None:
+        check_number("steps", steps, low=1, whole=True)
+    if minutes is not None:
+        check_number("minutes", minutes, low=0.01)
     stopped = (folder / RUN / CHECKPOINT).exists()
     if resume and not stopped:
         raise OptionError(f"{folder} holds no checkpoint to go on from; train without resume.")
@@ -258,78 +290,42 @@ def _check(folder: Path, network: str, *, steps: Any, minutes: Any, clean: Any, 
         raise OptionError(f"{folder} is a file; name a folder for the model.")
 
 
-def _readable(inputs: Sequence[str | PathLike[str]]) -> list[Found]:
-    found = find_images(inputs)
-    for hit in found:
-        if hit.error is not None:
-            _log.warning("%s: left out: %s", hit.path, hit.error)
-    usable = [hit for hit in found if hit.error is None]
-    if not usable:
-        raise DataError(f"no image to train on; the first input, {found[0].path}: {found[0].error}")
-    return usable
+def _network(
+    name: str | None, parameters: Mapping[str, Any] | None, start_from: str | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Return the architecture and what it is built with, the number of channels apart."""
+    from limpid.training.start import network_of
 
-
-def _with_partners(found: Sequence[Found], partners: str | PathLike[str] | None) -> list[tuple[Path, Path | None]]:
-    if partners is None:
-        return [(hit.path, None) for hit in found]
-    others: dict[str, Path] = {str(hit.relative.with_suffix("")): hit.path for hit in _readable([partners])}
-    pairs: list[tuple[Path, Path | None]] = []
-    for hit in found:
-        partner = others.get(str(hit.relative.with_suffix("")))
-        if partner is None:
-            _log.warning("%s: left out: no image of its name in %s", hit.path, partners)
-        else:
-            pairs.append((hit.path, partner))
-    if not pairs:
+    architecture: str
+    defaults: Mapping[str, Any]
+    if name is None and start_from is not None:
+        architecture, defaults = network_of(start_from)
+    elif name is not None and name in NAMED:
+        architecture, defaults = NAMED[name]
+    else:
+        architecture = name or "unet"
+        if architecture not in ARCHITECTURES:
+            raise OptionError(f"no architecture {name!r}; choose one of: {', '.join([*NAMED, *ARCHITECTURES])}.")
+        defaults = DEFAULTS[architecture]
+    unknown = set(parameters or {}) - set(DEFAULTS[architecture])
+    if unknown:
         raise OptionError(
-            f"no image in {partners} has the name of a noisy one: the first of these is {found[0].relative}, the first "
-            f"there {next(iter(others))}; partners must have the same names."
+            f"{architecture} has no {', '.join(sorted(unknown))}; "
+            f"it is described by: {', '.join(DEFAULTS[architecture])}."
         )
-    return pairs
+    return architecture, {**defaults, **(parameters or {})}
 
 
-def _split(files: list[tuple[Path, Path | None]]) -> tuple[list[tuple[Path, Path | None]], list[Any]]:
-    from limpid.training.data import split_names
+def _patch_px(asked: int | None, architecture: str, parameters: Mapping[str, Any]) -> int:
+    """Return the side of a patch: what was asked for, or the multiple of what the network takes nearest to 64."""
+    from limpid.models.registry import build_network
 
-    if len(files) < _HELD_OUT_FROM:
-        return files, []
-    by_name = {str(path): (path, partner) for path, partner in files}
-    training, held_out = split_names(list(by_name), validation_share=_HELD_OUT_SHARE)
-    return [by_name[n] for n in training], [by_name[n] for n in held_out]
-
-
-def _strategy(asked: str, collection: Collection, *, clean: bool, pairs: bool) -> tuple[str, str]:
-    """Return the name of the strategy and why."""
-    from limpid.training.strategies import STRATEGIES
-
-    if asked != "auto" and asked not in STRATEGIES:
-        raise OptionError(f"no strategy {asked!r}; choose one of: auto, {', '.join(STRATEGIES)}.")
-    if asked != "auto" and STRATEGIES[asked].needs_target and not (clean or pairs):
-        what = "clean images" if asked == "supervised" else "a second exposure"
-        raise OptionError(f"{asked} needs {what} of the same names; name their folder.")
-    told = [e.noise.white for e in collection.exposures(0)[:_LOOKED_AT]]
-    correlated = sum(white is False for white in told)
-    if asked != "auto":
-        if STRATEGIES[asked].needs_white_noise and 2 * correlated > len(told):
-            _log.warning(
-                "the noise is correlated between pixels in %d of %d images: %s is not valid for it and will learn to "
-                "keep a part of it",
-                correlated,
-                len(told),
-                asked,
-            )
-        return asked, "asked for"
-    if clean:
-        return "supervised", "there are clean images of the same names"
-    if pairs:
-        return "noise2noise", "there is a second exposure of each image"
-    if 2 * correlated > len(told):
-        raise DataError(
-            f"the noise is correlated between pixels in {correlated} of {len(told)} images, and no strategy that "
-            "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
-            "(clean), or choose a strategy by name to train all the same."
-        )
-    return "recorrupted", "single noisy images, and their noise is white and of measured level"
+    if asked is not None:
+        return asked
+    network = build_network(architecture, {"channels": 1, **parameters})
+    # Twice what the network takes: that suits every strategy.
+    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+    return multiple if 2 * multiple > _PATCH_PX else round(_PATCH_PX / (2 * multiple)) * 2 * multiple
 
 
 def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
@@ -344,10 +340,11 @@ def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
 
 def _config(
     name: str,
-    strategy: str,
+    data: TrainingData,
     architecture: str,
     parameters: Mapping[str, Any],
     *,
+    loss: str,
     start_from: str | None,
     patch_px: int,
     batch: int,
@@ -360,16 +357,23 @@ def _config(
         name=name,
         seed=seed,
         steps=1,  # replaced as soon as it is known
-        architecture=Architecture(name=architecture, parameters=parameters),
-        data=Data(pool="images of one's own", channels=parameters["channels"]),
+        architecture=Architecture(name=architecture, parameters={**parameters, "channels": data.channels}),
+        data=Data(pool="images of one's own", channels=data.channels),
         optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
-        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss="mse"),),
-        strategy=strategy,
+        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss=loss),),
+        strategy=data.choice.strategy,
         start_from=start_from,
     )
 
 
-def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, source: Collection) -> int:
+def _with_optimiser(config: TrainConfig, network: nn.Module) -> TrainConfig:
+    """Return the configuration with Muon where all weights are matrices; it got further at equal time."""
+    if any(weight.ndim < 2 for weight in network.parameters()):
+        return config
+    return dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
+
+
+def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, data: TrainingData) -> int:
     """Return how many steps fit into a time, by trying some on a copy of the network."""
     import tempfile
 
@@ -379,7 +383,7 @@ def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, sourc
         trial = Trainer(
             dataclasses.replace(config, steps=_UNTIMED_STEPS + _TIMED_STEPS),
             network=copy.deepcopy(network),
-            source=source,
+            source=data.training,
             folder=Path(folder),
             validate=lambda _: {},
         )
@@ -396,23 +400,47 @@ def _history(run: Path) -> list[float]:
         return [float(row["noise_left"]) for row in csv.DictReader(file)]
 
 
-def _save(folder: Path, config: TrainConfig, *, level: float, left: float, collection: Collection, reason: str) -> None:
+def _better(before: nn.Module, after: nn.Module, validate: HeldOut) -> tuple[nn.Module, dict[str, float], str]:
+    """Return the better of two networks on what was held out, its figures and why; in doubt, the one before."""
+    first, second = validate.shares(before), validate.shares(after)
+    gain = first - second
+    error = float(gain.std(ddof=1)) / len(gain) ** 0.5
+    figures = {"noise_left": float(second.mean()), "noise_left_before": float(first.mean())}
+    text = f"{figures['noise_left']:.3f} of the noise is left on what was held out, {figures['noise_left_before']:.3f}"
+    if float(gain.mean()) > _SURE * error:
+        return after, figures, f"adapted: {text} before"
+    return (
+        before,
+        figures | {"noise_left": figures["noise_left_before"]},
+        f"not adapted, the weights are the old ones: {text} before",
+    )
+
+
+def _save(
+    folder: Path,
+    config: TrainConfig,
+    network: nn.Module,
+    *,
+    sigma_max: float,
+    data: TrainingData,
+    reason: str,
+    figures: Mapping[str, float],
+) -> None:
     from limpid.training.artefact import write_model
 
-    exposures = collection.exposures(0)
-    sigmas = [e.noise.sigma / e.noise.span for e in exposures]
+    sigmas = data.sigmas()
     write_model(
-        folder / RUN,
+        network,
         folder,
         config,
-        sigma_max=_HEADROOM * level,
-        pictures=[e.unit(e.planes[0]).transpose(2, 0, 1) for e in exposures[:8]],
+        sigma_max=sigma_max,
+        pictures=data.pictures(),
         noise=f"that of its images: sigma {min(sigmas):.3g} to {max(sigmas):.3g} of the range, measured",
         data="images of its maker's own",
         recipe=f"limpid {__version__} train: {config.strategy} ({reason}), seed {config.seed}, {config.steps} steps",
         licence="its maker's",
         metrics={
             "protocol": "mean squared error on held-out patches as a share of the noise's variance, estimated",
-            "noise_left": left,
+            **figures,
         },
     )

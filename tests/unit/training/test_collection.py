@@ -49,7 +49,7 @@ def test_partners_are_cut_and_turned_alike(tmp_path):
         (tmp_path / name).mkdir()
     noisy = picture(tmp_path / "noisy" / "a.png")
     clean = picture(tmp_path / "clean" / "a.png", sigma=0)
-    batch = draw(Collection([(noisy, clean)], patch_px=32), count=16)
+    batch = draw(Collection([(noisy, clean)], patch_px=32, partner="clean"), count=16)
     residual = batch.noisy - batch.target
     assert float(residual.std()) == pytest.approx(SIGMA / 255, rel=0.1)
 
@@ -77,7 +77,7 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path, caplog):
 def test_a_partner_of_another_shape_is_left_out(tmp_path):
     first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (64, 64))
     with pytest.raises(DataError, match=r"none of the 1 images.*they must match"):
-        Collection([(first, second)], patch_px=32)
+        Collection([(first, second)], patch_px=32, partner="exposure")
 
 
 def test_a_bounded_part_is_in_memory_and_which_one_follows_from_the_step(tmp_path):
