@@ -21,6 +21,11 @@ from limpid.io import read_image
 
 SIGMA = 25
 
+CLASSICAL = ("nlm", "wavelet", "tv", "bilateral", "median")
+
+#: Levels that a classical method is tried with where the clean image chooses.
+SIGMAS_TRIED = (5, 7, 10, 14, 20, 28, 40, 56, 80)
+
 #: Where the data sets lie.
 DATA = Path(os.environ["LIMPID_DATA"])
 
@@ -49,6 +54,46 @@ def from_scratch(strategy: str) -> Callable[[Path, float | None], list[dict[str,
         return [{**model, "data": row.data, "sigma": SIGMA, "psnr": round(row.psnr, 3)} for row in table.rows]
 
     return measure
+
+
+def fluorescence(work: Path, minutes: float | None) -> list[dict[str, object]]:
+    """W2S: single frames of fields 004-006 after training on single frames of 001-003, against the classical methods.
+
+    Each classical method gets, for each image, the sigma that is best for it, found with the clean image in hand.
+    """
+    frames = DATA / "fluorescence" / "w2s"
+    seen = [path for path in sorted(frames.glob("input_avg1_*.tif")) if path.stem[-5:-2] in ("001", "002", "003")]
+    model = trained(seen, work, minutes=minutes or 20, batch=8)
+    denoiser = limpid.load_model(work)
+    rows = []
+    for channel in range(3):
+        scores: dict[str, list[float]] = {"noisy": [], "limpid": [], **{name: [] for name in CLASSICAL}}
+        for field in ("004", "005", "006"):
+            noisy = read_image(frames / f"input_avg1_{field}_{channel}.tif")
+            clean = read_image(frames / f"target_avg400_{field}_{channel}.tif").values
+            scores["noisy"].append(psnr(noisy.values, clean))
+            scores["limpid"].append(psnr(limpid.denoise(noisy, model=denoiser).values, clean))
+            for name in CLASSICAL:
+                made = (limpid.denoise(noisy, model=name, sigma=sigma).values for sigma in SIGMAS_TRIED)
+                scores[name].append(max(psnr(image, clean) for image in made))
+        means = {name: float(np.mean(values)) for name, values in scores.items()}
+        best = max(CLASSICAL, key=means.__getitem__)
+        rows.append(
+            {
+                **model,
+                "data": f"w2s 004-006, channel {channel}",
+                "psnr": round(means["limpid"], 3),
+                "psnr_noisy": round(means["noisy"], 3),
+                "best_classical": best,
+                "psnr_classical": round(means[best], 3),
+            }
+        )
+    return rows
+
+
+def psnr(image: np.ndarray, clean: np.ndarray) -> float:
+    """Return PSNR in dB, range 255."""
+    return float(-10 * np.log10(np.mean((image.astype(float) - clean.astype(float)) ** 2) / 255**2))
 
 
 def trained(noisy: Path | list[Path], work: Path, **options: object) -> dict[str, object]:
@@ -80,6 +125,7 @@ def write_noisy(data: Path, folder: Path) -> None:
 ROWS = {
     "recorrupted": from_scratch("recorrupted"),
     "noise2void": from_scratch("noise2void"),
+    "fluorescence": fluorescence,
 }
 
 
