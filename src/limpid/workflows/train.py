@@ -15,7 +15,7 @@ from limpid.core.arguments import check_number
 from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.models.registry import ARCHITECTURES, DEFAULTS
+from limpid.workflows.training_config import check_patch, choose_network, make_config, usual_patch_px
 from limpid.workflows.training_data import PathOrPaths, TrainingData, find_data
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Trained", "train"]
 
-#: Networks by a name of their own: architecture and parameters, the number of channels apart.
-NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
-}
-
 #: Folder of the checkpoint and the log inside a model folder.
 RUN: Final = "run"
 
@@ -42,14 +37,8 @@ _ADAPTED: Final = "fast"
 #: Highest rates: of a fresh network, and of one that is trained already.
 _RATE, _RATE_ADAPT = 1e-3, 1e-4
 
-#: Side of a patch, about, where none is asked for.
-_PATCH_PX: Final = 64
-
 #: Minutes of training where nothing is asked for.
 _MINUTES: Final = 20.0
-
-#: Steps that the speed is measured on, and those before them that are not counted.
-_TIMED_STEPS, _UNTIMED_STEPS = 8, 3
 
 #: Gain over the last quarter of a run below which it has converged, as a share of the noise's variance.
 _CONVERGED: Final = 0.002
@@ -197,6 +186,7 @@ def train(
     started = time.monotonic()
     try:
         from limpid.training.loop import Trainer, averaged_weights, stored_config
+        from limpid.training.pace import steps_within
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
@@ -207,8 +197,8 @@ def train(
     adapting = strategy == ADAPT
     if adapting and start_from is None:
         start_from = _ADAPTED
-    name, given = _network(architecture, parameters, start_from)
-    patch_px = _patch_px(patch_px, name, given)
+    network = choose_network(architecture, parameters, start_from)
+    patch_px = usual_patch_px(network) if patch_px is None else patch_px
     data = find_data(
         noisy,
         clean=clean,
@@ -219,11 +209,10 @@ def train(
         value_range=value_range,
         max_pixels=max_pixels,
     )
-    config = _config(
+    config = make_config(
         folder.resolve().name,
         data,
-        name,
-        given,
+        network,
         loss=loss,
         start_from=start_from,
         patch_px=patch_px,
@@ -232,13 +221,16 @@ def train(
         seed=seed,
     )
     module = initial_network(config)
-    config = _with_optimiser(config, module)
-    _check_patch(patch_px, module, config.strategy)
+    check_patch(patch_px, module, config.strategy)
     validate = HeldOut(data.held_out, strategy=config.strategy, patch_px=patch_px)
     before = copy.deepcopy(module) if adapting else None
     run = folder / RUN
     if steps is None:
-        steps = stored_config(run).steps if resume else _steps_within(minutes or _MINUTES, config, module, data)
+        steps = (
+            stored_config(run).steps
+            if resume
+            else steps_within(60 * (minutes or _MINUTES), config, network=module, source=data.training)
+        )
     config = dataclasses.replace(config, steps=steps)
     trainer = Trainer(config, network=module, source=data.training, folder=run, validate=validate)
     trainer.run(
@@ -288,109 +280,6 @@ def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, steps: Any, minu
         raise OptionError(f"{folder} holds a model or a run already; choose another folder, or go on with resume.")
     if folder.is_file():
         raise OptionError(f"{folder} is a file; name a folder for the model.")
-
-
-def _network(
-    name: str | None, parameters: Mapping[str, Any] | None, start_from: str | None
-) -> tuple[str, Mapping[str, Any]]:
-    """Return the architecture and what it is built with, the number of channels apart."""
-    from limpid.training.start import network_of
-
-    architecture: str
-    defaults: Mapping[str, Any]
-    if name is None and start_from is not None:
-        architecture, defaults = network_of(start_from)
-    elif name is not None and name in NAMED:
-        architecture, defaults = NAMED[name]
-    else:
-        architecture = name or "unet"
-        if architecture not in ARCHITECTURES:
-            raise OptionError(f"no architecture {name!r}; choose one of: {', '.join([*NAMED, *ARCHITECTURES])}.")
-        defaults = DEFAULTS[architecture]
-    unknown = set(parameters or {}) - set(DEFAULTS[architecture])
-    if unknown:
-        raise OptionError(
-            f"{architecture} has no {', '.join(sorted(unknown))}; "
-            f"it is described by: {', '.join(DEFAULTS[architecture])}."
-        )
-    return architecture, {**defaults, **(parameters or {})}
-
-
-def _patch_px(asked: int | None, architecture: str, parameters: Mapping[str, Any]) -> int:
-    """Return the side of a patch: what was asked for, or the multiple of what the network takes nearest to 64."""
-    from limpid.models.registry import build_network
-
-    if asked is not None:
-        return asked
-    network = build_network(architecture, {"channels": 1, **parameters})
-    # Twice what the network takes: that suits every strategy.
-    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
-    return multiple if 2 * multiple > _PATCH_PX else round(_PATCH_PX / (2 * multiple)) * 2 * multiple
-
-
-def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
-    from limpid.training.strategies import STRATEGIES
-
-    multiple = int(network.size_multiple) * STRATEGIES[strategy].patch_multiple  # type: ignore[arg-type]
-    if patch_px < multiple or patch_px % multiple:
-        raise OptionError(
-            f"patches must be a multiple of {multiple} pixels for this network and {strategy}, got {patch_px}."
-        )
-
-
-def _config(
-    name: str,
-    data: TrainingData,
-    architecture: str,
-    parameters: Mapping[str, Any],
-    *,
-    loss: str,
-    start_from: str | None,
-    patch_px: int,
-    batch: int,
-    rate: float,
-    seed: int,
-) -> TrainConfig:
-    from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
-
-    return TrainConfig(
-        name=name,
-        seed=seed,
-        steps=1,  # replaced as soon as it is known
-        architecture=Architecture(name=architecture, parameters={**parameters, "channels": data.channels}),
-        data=Data(pool="images of one's own", channels=data.channels),
-        optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
-        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss=loss),),
-        strategy=data.choice.strategy,
-        start_from=start_from,
-    )
-
-
-def _with_optimiser(config: TrainConfig, network: nn.Module) -> TrainConfig:
-    """Return the configuration with Muon where all weights are matrices; it got further at equal time."""
-    if any(weight.ndim < 2 for weight in network.parameters()):
-        return config
-    return dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
-
-
-def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, data: TrainingData) -> int:
-    """Return how many steps fit into a time, by trying some on a copy of the network."""
-    import tempfile
-
-    from limpid.training.loop import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Trainer(
-            dataclasses.replace(config, steps=_UNTIMED_STEPS + _TIMED_STEPS),
-            network=copy.deepcopy(network),
-            source=data.training,
-            folder=Path(folder),
-            validate=lambda _: {},
-        )
-        times: list[float] = []
-        trial.run(after_step=lambda: times.append(time.monotonic()))
-    per_step = (times[-1] - times[_UNTIMED_STEPS - 1]) / _TIMED_STEPS
-    return max(1, int(60 * minutes / per_step))
 
 
 def _history(run: Path) -> list[float]:
