@@ -85,7 +85,9 @@ def train(
     patch_px: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Side of a patch.", show_default="about 64")
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Patches in a batch.")] = 8,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Patches in a batch.", show_default="8 of 64 pixels")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="N", min=0, help="Highest rate.", show_default="1e-3, with adapt 1e-4")
     ] = None,

@@ -14,7 +14,7 @@ from limpid.noise.levels import level_maps
 from limpid.training.collection import Exposure, Partner
 from limpid.training.strategies import STRATEGIES
 
-__all__ = ["Choice", "choose_strategy", "same_scene"]
+__all__ = ["Choice", "choose_strategy", "fitting_strategies", "same_scene"]
 
 #: Images whose noise is looked at.
 LOOKED_AT: Final = 16
@@ -54,10 +54,9 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
     """
     if asked != "auto" and asked not in STRATEGIES:
         raise OptionError(f"no strategy {asked!r}; choose one of: auto, adapt, {', '.join(STRATEGIES)}.")
-    white = [e.noise.white for e in exposures[:LOOKED_AT]]
-    correlated = sum(told is False for told in white)
+    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     if asked != "auto":
-        return _asked_for(asked, partner, correlated, len(white))
+        return _asked_for(asked, partner, correlated, looked_at)
     match partner:
         case "clean":
             return Choice("supervised", "there are clean images of the same names")
@@ -67,13 +66,30 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
             return Choice("noise2noise", "there is a second exposure of each image")
         case "frame":
             return Choice("noise2noise", "the frames of each stack show the same scene")
-    if 2 * correlated > len(white):
+    if 2 * correlated > looked_at:
         raise DataError(
-            f"the noise is correlated between pixels in {correlated} of {len(white)} images, and no strategy that "
+            f"the noise is correlated between pixels in {correlated} of {looked_at} images, and no strategy that "
             "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
             "(clean), or choose a strategy by name to train all the same."
         )
     return Choice("recorrupted", "single noisy images, and their noise is white and of measured level")
+
+
+def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[str]:
+    """Return the names of the strategies that the data and the measured noise allow."""
+    correlated = 2 * _correlated(exposures) > len(exposures[:LOOKED_AT])
+    clean = partner in ("clean", "clean alone")
+    return [
+        name
+        for name, strategy in STRATEGIES.items()
+        if not (strategy.needs_target and (partner == "none" or strategy.noisy_target == clean))
+        and not (strategy.needs_white_noise and (correlated or partner == "clean alone"))
+    ]
+
+
+def _correlated(exposures: Sequence[Exposure]) -> int:
+    """Return in how many of the first images the noise is correlated between pixels."""
+    return sum(exposure.noise.white is False for exposure in exposures[:LOOKED_AT])
 
 
 def _asked_for(asked: str, partner: Partner, correlated: int, looked_at: int) -> Choice:

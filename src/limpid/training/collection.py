@@ -170,6 +170,22 @@ class Collection:
         self._all_fit = False
         self.exposures(0)
 
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def first(self, count: int) -> Collection:
+        """Return the same from so many of the files."""
+        return Collection(
+            self._files[:count],
+            patch_px=self._patch_px,
+            partner=self._partner,
+            part=self._part,
+            channels=self._channels,
+            value_range=self._value_range,
+            memory=self._memory,
+            max_pixels=self._max_pixels,
+        )
+
     @property
     def channels(self) -> int:
         """Channels of every image."""

@@ -36,6 +36,13 @@ class Renoised:
         self._clean = clean
         self._degrade = degrade
 
+    def __len__(self) -> int:
+        return len(self._clean)
+
+    def first(self, count: int) -> Renoised:
+        """Return the same from so many of the clean files."""
+        return Renoised(self._clean.first(count), self._degrade)
+
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
         """Return a batch (see :class:`~limpid.training.batch.Source`)."""
         clean = self._clean.draw(count, patch_px=patch_px, rng=rng, step=step).noisy

@@ -15,7 +15,7 @@ from limpid.core.arguments import check_number
 from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.workflows.training_config import check_patch, choose_network, make_config, usual_patch_px
+from limpid.workflows.training_config import check_patch, choose_network, make_config, usual_batch, usual_patch_px
 from limpid.workflows.training_data import PathOrPaths, TrainingData, find_data
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     patch_px: int | None = None,
-    batch: int = 8,
+    batch: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
@@ -154,9 +154,9 @@ def train(
         Batches to train on.
     minutes : float, optional
         In place of `steps`: as many as fit into that time on this machine; 20 minutes where neither is given.
-    patch_px, batch : int
+    patch_px, batch : int, optional
         Side and number of the patches in a batch. The side is a multiple of what the network takes, about 64 where not
-        given.
+        given; there are as many as have the pixels of 8 such patches, 64 at most.
     learning_rate : float, optional
         Highest rate; it warms up and falls to zero. 1e-3 where not given, 1e-4 with `adapt`.
     seed : int
@@ -216,7 +216,7 @@ def train(
         loss=loss,
         start_from=start_from,
         patch_px=patch_px,
-        batch=batch,
+        batch=usual_batch(patch_px) if batch is None else batch,
         rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
     )

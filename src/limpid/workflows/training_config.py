@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from limpid.training.config import TrainConfig
     from limpid.workflows.training_data import TrainingData
 
-__all__ = ["NAMED", "Network", "check_patch", "choose_network", "make_config", "usual_patch_px"]
+__all__ = ["NAMED", "Network", "check_patch", "choose_network", "make_config", "usual_batch", "usual_patch_px"]
 
 #: Networks by a name of their own: architecture and parameters, the number of channels apart.
 NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
@@ -23,6 +23,9 @@ NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 
 #: Side of a patch, about, where none is asked for.
 _PATCH_PX: Final = 64
+
+#: Most patches in a batch where no number is asked for.
+_BATCH_MOST: Final = 64
 
 
 class Network(NamedTuple):
@@ -79,6 +82,11 @@ def usual_patch_px(network: Network) -> int:
     # Twice what the network takes: that suits every strategy.
     multiple: int = 2 * module.size_multiple  # type: ignore[assignment,operator]  # a module's attributes have no types
     return multiple // 2 if multiple > _PATCH_PX else round(_PATCH_PX / multiple) * multiple
+
+
+def usual_batch(patch_px: int) -> int:
+    """Return the number of patches in a batch: as many pixels as 8 patches of 64 x 64 have, in 1 to 64 patches."""
+    return min(_BATCH_MOST, max(1, round(8 * _PATCH_PX**2 / patch_px**2)))
 
 
 def check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:

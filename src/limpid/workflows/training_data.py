@@ -14,9 +14,9 @@ from limpid.workflows.expand import Found, find_images
 
 if TYPE_CHECKING:
     from limpid.core.image import FloatArray
-    from limpid.training.batch import Source
     from limpid.training.choice import Choice
     from limpid.training.collection import Collection, Partner
+    from limpid.training.renoised import Renoised
 
 __all__ = ["PathOrPaths", "TrainingData", "find_data"]
 
@@ -40,26 +40,40 @@ class TrainingData:
 
     Attributes
     ----------
-    training, held_out : Source
+    training, held_out : Collection or Renoised
         What batches are drawn from; what is held out may be the same as what is trained on.
     choice : Choice
         The strategy and why.
     channels : int
         Of every image.
+    partner : str
+        Where targets come from.
     collections : tuple of Collection
         The files behind it, the noisy ones first where there are such.
     """
 
-    training: Source
-    held_out: Source
+    training: Collection | Renoised
+    held_out: Collection | Renoised
     choice: Choice
     channels: int
+    partner: Partner
     collections: tuple[Collection, ...] = field(repr=False)
 
     @property
     def skipped(self) -> dict[Path, str]:
         """Files that were left out so far, and why."""
         return {path: reason for one in self.collections for path, reason in one.skipped.items()}
+
+    @property
+    def shortest_px(self) -> int:
+        """Height or width of some of the images, whichever is least."""
+        return min(int(length) for e in self.collections[-1].exposures(0) for length in e.planes.shape[1:3])
+
+    def fitting_strategies(self) -> list[str]:
+        """Return the strategies that data and noise allow, the one with the most to learn from first."""
+        from limpid.training.choice import fitting_strategies
+
+        return fitting_strategies(self.collections[0].exposures(0), self.partner)
 
     def sigmas(self) -> list[float]:
         """Return the noise of some of the images, as shares of the value range."""
@@ -144,7 +158,7 @@ def find_data(
         )
     else:
         collection = validation = Collection(training, **options) if partner == "frame" else collection
-    return TrainingData(collection, validation, choice, collection.channels, (collection,))
+    return TrainingData(collection, validation, choice, collection.channels, partner, (collection,))
 
 
 def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: dict[str, Any]) -> TrainingData:
@@ -173,7 +187,7 @@ def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: d
         reason = "clean images, to which noise of all levels is added"
         degrade = any_noise(Noise())
     sources = Renoised(first, degrade), Renoised(second, degrade)
-    return TrainingData(*sources, Choice("supervised", reason), first.channels, collections)
+    return TrainingData(*sources, Choice("supervised", reason), first.channels, "clean alone", collections)
 
 
 def _readable(inputs: PathOrPaths) -> list[Found]:
