@@ -18,6 +18,7 @@ SMALL = {
     "autoencoder": ("autoencoder", {"input_px": 12, "widths": [8, 16], "latent_dim": 10}),
     "autoencoder, dense": ("autoencoder", {"input_px": 7, "widths": [20], "latent_dim": 5, "kind": "dense"}),
     "convolutional_autoencoder": ("convolutional_autoencoder", {"widths": [8, 16]}),
+    "blindspot": ("blindspot", {"width": 8, "levels": 2}),
 }
 
 

@@ -15,13 +15,15 @@ __all__ = ["ARCHITECTURES", "DEFAULTS", "build_network"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
-#: times a factor give the residual times that factor.
+#: times a factor give the residual times that factor. One that has a method ``prior(noisy, level)``, which returns a
+#: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood.
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
     "dncnn": "limpid.models.architectures.dncnn:DnCNN",
     "ffdnet": "limpid.models.architectures.ffdnet:FFDNet",
     "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
     "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
+    "blindspot": "limpid.models.architectures.blindspot:Blindspot",
 }
 
 #: What each is built with where nothing else is asked for, the number of channels apart. That of ``unet`` is ``fast``.

@@ -21,7 +21,7 @@ from limpid.io.atomic import replacing
 from limpid.training.batch import Source
 from limpid.training.config import Optimiser, TrainConfig
 from limpid.training.optimisers import OPTIMISERS
-from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.strategies import build_strategy, objective
 
 __all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at", "stored_config"]
 
@@ -77,7 +77,8 @@ class Trainer:
     Raises
     ------
     ConfigError
-        If the checkpoint was trained with another configuration, or the network can't be fed patches of a stage.
+        If the checkpoint was trained with another configuration, the network can't be fed patches of a stage, or it has
+        no prior and the strategy needs one.
     """
 
     def __init__(
@@ -96,10 +97,16 @@ class Trainer:
                     f"{config.architecture.name!r} with these parameters takes multiples of {multiple} pixels, got "
                     f"patch_px = {stage.patch_px}; choose such a patch_px."
                 )
+        strategy = build_strategy(config.strategy, config.strategy_parameters)
+        if strategy.needs_prior and not hasattr(network, "prior"):
+            raise ConfigError(
+                f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which "
+                f"{config.architecture.name!r} does not; choose 'blindspot', or another strategy."
+            )
         self.config = config
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.source = source
-        self.strategy = STRATEGIES[config.strategy]
+        self.strategy = strategy
         self.folder = folder
         self.validate = validate
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}

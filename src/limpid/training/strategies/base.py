@@ -1,22 +1,52 @@
-"""What a strategy is."""
+"""What a strategy is, and what it is handed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from limpid.models.prior import Prior
 from limpid.training.batch import Batch
 
 __all__ = ["Loss", "Predict", "Strategy"]
 
-#: Maps noisy patches and their level to denoised ones, all of shape (N, C, H, W).
-Predict = Callable[[Tensor, Tensor], Tensor]
-
 #: Maps a prediction and its target to a scalar.
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Predict:
+    """A network as strategies use it: convolutions in `dtype`, answers in float32.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Called as ``network(noisy, level)``; returns the residual to add.
+    dtype : torch.dtype
+        Precision of the convolutions: float32 or bfloat16.
+    """
+
+    network: nn.Module
+    dtype: torch.dtype = torch.bfloat16
+
+    def __call__(self, noisy: Tensor, level: Tensor) -> Tensor:
+        """Return denoised patches; all of shape (N, C, H, W)."""
+        residual: Tensor = self._run(self.network, noisy, level)
+        return noisy + residual.float()
+
+    def prior(self, noisy: Tensor, level: Tensor) -> Prior:
+        """Return what the surroundings of each pixel say of it; for strategies with ``needs_prior``."""
+        mean, covariance = self._run(self.network.prior, noisy, level)
+        return Prior(mean.float(), covariance.float())
+
+    def _run(self, function: Any, noisy: Tensor, level: Tensor) -> Any:
+        inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
+        with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+            return function(inputs, told)
 
 
 class Strategy(Protocol):
@@ -29,15 +59,24 @@ class Strategy(Protocol):
     noisy_target : bool
         Whether that target has noise of its own.
     needs_white_noise : bool
-        Whether it is wrong for noise that is correlated between neighbouring pixels.
+        Whether it is wrong for noise that is correlated between neighbouring pixels. What hides neighbours from the
+        network is right for noise that is correlated no further than that.
+    needs_prior : bool
+        Whether the network must have a method ``prior``.
     patch_multiple : int
         Patches are multiples of this many times what the network's input is a multiple of.
     """
 
-    needs_target: ClassVar[bool]
-    noisy_target: ClassVar[bool]
-    needs_white_noise: ClassVar[bool]
-    patch_multiple: ClassVar[int]
+    @property
+    def needs_target(self) -> bool: ...  # noqa: D102 (see the class)
+    @property
+    def noisy_target(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_white_noise(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_prior(self) -> bool: ...  # noqa: D102
+    @property
+    def patch_multiple(self) -> int: ...  # noqa: D102
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return what is to become small, a scalar; all randomness comes from `generator`."""
