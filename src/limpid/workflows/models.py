@@ -9,9 +9,12 @@ from typing import Any
 from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import ModelError, OptionError
+from limpid.core.errors import MissingExtraError, ModelError, OptionError
 
 __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
+
+#: The denoiser that learns from the image it is given.
+ZERO_SHOT = "zero-shot"
 
 #: What ``auto`` tries, best first.
 _PREFERENCE = ("best", "fast")
@@ -21,7 +24,7 @@ def denoiser_names() -> list[str]:
     """Return the names that :func:`load_model` knows, shipped networks first."""
     from limpid.models.store import shipped_names
 
-    return [*shipped_names(), *CLASSICAL]
+    return [*shipped_names(), *CLASSICAL, ZERO_SHOT]
 
 
 def load_model(
@@ -38,7 +41,8 @@ def load_model(
     ----------
     name : str or path
         ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
-        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), or a model folder.
+        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
+        that learns from the image alone, in about a minute), or a model folder.
     runtime : str
         For networks: ``openvino``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on CUDA.
     device : str
@@ -70,6 +74,8 @@ def load_model(
         raise ModelError(f"the name of the model is empty; choose one of: auto, {', '.join(denoiser_names())}.")
     if name in CLASSICAL:
         return load_classical(name)
+    if name == ZERO_SHOT:
+        return _zero_shot()
     from limpid.inference.denoiser import NetworkDenoiser
     from limpid.inference.runtimes import load_runtime
     from limpid.models.store import find_models, shipped_names
@@ -87,6 +93,14 @@ def load_model(
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
     chosen = load_runtime(runtime, device=device, threads=threads)
     return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
+
+
+def _zero_shot() -> Denoiser:
+    try:
+        from limpid.training.zero_shot import ZeroShot
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of(error.name or "torch", extra="train", purpose=ZERO_SHOT) from error
+    return ZeroShot()
 
 
 def as_denoiser(model: Any, *, load: Callable[[str], Denoiser] = load_model) -> Denoiser:
