@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,13 +12,17 @@ import numpy as np
 
 from limpid.core.errors import DataError, OptionError
 from limpid.noise.levels import level_maps
+from limpid.noise.models import PoissonGaussian
 from limpid.training.collection import Exposure, Partner
 from limpid.training.strategies import STRATEGIES
 
-__all__ = ["Choice", "choose_strategy", "fitting_strategies", "same_scene"]
+__all__ = ["Choice", "choose_strategy", "far_from_gaussian", "fitting_strategies", "same_scene"]
 
 #: Images whose noise is looked at.
 LOOKED_AT: Final = 16
+
+#: Quanta a pixel below which counting noise is far from Gaussian: its skewness is above 0.22.
+_QUANTA: Final = 20
 
 #: Frames of a stack show the same scene where their difference has at most this many times the variance of two noises.
 _SAME: Final = 1.3
@@ -54,9 +59,9 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
     """
     if asked != "auto" and asked not in STRATEGIES:
         raise OptionError(f"no strategy {asked!r}; choose one of: auto, adapt, {', '.join(STRATEGIES)}.")
-    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     if asked != "auto":
-        return _asked_for(asked, partner, correlated, looked_at)
+        return _asked_for(asked, partner, exposures)
+    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     match partner:
         case "clean":
             return Choice("supervised", "there are clean images of the same names")
@@ -72,7 +77,29 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
             "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
             "(clean), or choose a strategy by name to train all the same."
         )
+    if far_from_gaussian(exposures):
+        return Choice(
+            "noise2void", f"single noisy images, and their noise is white, but of fewer than {_QUANTA} quanta a pixel"
+        )
     return Choice("recorrupted", "single noisy images, and their noise is white and of measured level")
+
+
+def far_from_gaussian(exposures: Sequence[Exposure]) -> bool:
+    """Return whether most images count so few quanta that their noise is skewed and comes in steps.
+
+    What is added to such noise can be told from it, so that strategies which need a Gaussian are misled.
+    """
+    quanta = [_quanta(exposure) for exposure in exposures[:LOOKED_AT]]
+    return 2 * sum(number < _QUANTA for number in quanta) > len(quanta)
+
+
+def _quanta(exposure: Exposure) -> float:
+    """Return the quanta that a pixel counts in the mean, of the channel with the fewest; without gain, infinite."""
+    means = exposure.unit(exposure.planes).mean(axis=(0, 1, 2), dtype=np.float64)
+    return min(
+        ((mean - model.offset) / model.gain if isinstance(model, PoissonGaussian) else math.inf)
+        for mean, model in zip(means, exposure.models, strict=False)
+    )
 
 
 def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[str]:
@@ -84,6 +111,8 @@ def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[
         for name, strategy in STRATEGIES.items()
         if not (strategy.needs_target and (partner == "none" or strategy.noisy_target == clean))
         and not (strategy.needs_white_noise and (correlated or partner == "clean alone"))
+        and not (strategy.needs_gaussian_noise and far_from_gaussian(exposures))
+        and not strategy.needs_prior
     ]
 
 
@@ -92,11 +121,14 @@ def _correlated(exposures: Sequence[Exposure]) -> int:
     return sum(exposure.noise.white is False for exposure in exposures[:LOOKED_AT])
 
 
-def _asked_for(asked: str, partner: Partner, correlated: int, looked_at: int) -> Choice:
+def _asked_for(asked: str, partner: Partner, exposures: Sequence[Exposure]) -> Choice:
     strategy = STRATEGIES[asked]
+    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     if strategy.needs_target and partner == "none":
         what = "clean images" if asked == "supervised" else "a second exposure"
         raise OptionError(f"{asked} needs {what} of the same names; name their folder.")
+    if strategy.needs_gaussian_noise and far_from_gaussian(exposures):
+        _log.warning("the images count fewer than %d quanta a pixel: %s is not valid for their noise", _QUANTA, asked)
     if strategy.needs_white_noise and 2 * correlated > looked_at:
         _log.warning(
             "the noise is correlated between pixels in %d of %d images: %s is not valid for it and will learn to "

@@ -80,9 +80,11 @@ class HeldOut:
     """How much of the noise is left in patches that are not trained on, estimated without clean ones.
 
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
-    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise. The
-    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an
-    estimate made from differences doesn't bear bfloat16's rounding.
+    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise that
+    is about Gaussian, or at hidden pixels (:mod:`~limpid.training.strategies.noise2void`), which is right for all white
+    noise but gives a network less to see than it has in use. The same patches and the same noise each time, so that
+    checkpoints and strategies can be compared. In float32: an estimate made from differences doesn't bear bfloat16's
+    rounding.
 
     Parameters
     ----------
@@ -92,9 +94,12 @@ class HeldOut:
         Name of the strategy.
     patch_px : int
         Side of the patches.
+    gaussian : bool
+        Whether the noise is about Gaussian.
     """
 
-    def __init__(self, source: Source, *, strategy: str, patch_px: int) -> None:
+    def __init__(self, source: Source, *, strategy: str, patch_px: int, gaussian: bool = True) -> None:
+        self._hidden = False
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
@@ -102,6 +107,10 @@ class HeldOut:
             variance = float(batch.level.square().mean())
             if batch.target is not None:
                 self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                continue
+            if not gaussian:
+                self._hidden = True
+                self._cases.append((batch, variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
@@ -121,9 +130,9 @@ class HeldOut:
     def shares(self, network: nn.Module) -> npt.NDArray[np.float64]:
         """Return what ``noise_left`` is the mean of, batch by batch, shape (batches,)."""
         mean = sum(float(batch.level.square().mean()) for batch, _ in self._cases) / len(self._cases)
-        supervised = STRATEGIES["supervised"]
+        compare = STRATEGIES["noise2void" if self._hidden else "supervised"]
         errors = [
-            float(objective(supervised, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+            float(objective(compare, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
         ]
         return np.asarray(errors) / mean

@@ -222,7 +222,7 @@ def train(
     )
     module = initial_network(config)
     check_patch(patch_px, module, config.strategy)
-    validate = HeldOut(data.held_out, strategy=config.strategy, patch_px=patch_px)
+    validate = HeldOut(data.held_out, strategy=config.strategy, patch_px=patch_px, gaussian=data.gaussian)
     before = copy.deepcopy(module) if adapting else None
     run = folder / RUN
     if steps is None:

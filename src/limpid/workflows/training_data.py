@@ -48,6 +48,8 @@ class TrainingData:
         Of every image.
     partner : str
         Where targets come from.
+    gaussian : bool
+        Whether the noise is about Gaussian.
     collections : tuple of Collection
         The files behind it, the noisy ones first where there are such.
     """
@@ -57,6 +59,7 @@ class TrainingData:
     choice: Choice
     channels: int
     partner: Partner
+    gaussian: bool
     collections: tuple[Collection, ...] = field(repr=False)
 
     @property
@@ -122,7 +125,7 @@ def find_data(
     DataError
         If no image can be used, or the noise rules out every strategy.
     """
-    from limpid.training.choice import choose_strategy, same_scene
+    from limpid.training.choice import choose_strategy, far_from_gaussian, same_scene
     from limpid.training.collection import PARTS_FROM, Collection
 
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
@@ -158,7 +161,8 @@ def find_data(
         )
     else:
         collection = validation = Collection(training, **options) if partner == "frame" else collection
-    return TrainingData(collection, validation, choice, collection.channels, partner, (collection,))
+    gaussian = not far_from_gaussian(some)
+    return TrainingData(collection, validation, choice, collection.channels, partner, gaussian, (collection,))
 
 
 def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: dict[str, Any]) -> TrainingData:
@@ -187,7 +191,7 @@ def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: d
         reason = "clean images, to which noise of all levels is added"
         degrade = any_noise(Noise())
     sources = Renoised(first, degrade), Renoised(second, degrade)
-    return TrainingData(*sources, Choice("supervised", reason), first.channels, "clean alone", collections)
+    return TrainingData(*sources, Choice("supervised", reason), first.channels, "clean alone", True, collections)
 
 
 def _readable(inputs: PathOrPaths) -> list[Found]:

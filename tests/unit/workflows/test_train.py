@@ -141,6 +141,19 @@ def test_frames_of_a_stack_are_partners_where_they_show_the_same_scene(tmp_path:
     assert tiny(tmp_path / "moving.tif", tmp_path / "two").strategy == "recorrupted"
 
 
+def test_light_of_few_quanta_is_not_taken_for_gaussian(tmp_path: Path, caplog) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "few").mkdir()
+    for name in ("camera", "coins"):
+        light = 8 * getattr(pictures, name)()[:128, :128] / 255
+        counts = 12 * (rng.poisson(light) + 0.2 * rng.standard_normal(light.shape)) + 5
+        write_image(Image.from_array(np.clip(counts, 0, 255).astype(np.uint8)), tmp_path / "few" / f"{name}.png")
+    done = tiny(tmp_path / "few", tmp_path / "mine")
+    assert (done.strategy, "fewer than 20 quanta" in done.reason) == ("noise2void", True)
+    tiny(tmp_path / "few", tmp_path / "other", strategy="recorrupted")
+    assert "recorrupted is not valid for their noise" in caplog.text
+
+
 def test_an_autoencoder_learns_squares(files: Path, tmp_path: Path) -> None:
     done = tiny(
         files / "noisy",

@@ -61,6 +61,8 @@ class Strategy(Protocol):
     needs_white_noise : bool
         Whether it is wrong for noise that is correlated between neighbouring pixels. What hides neighbours from the
         network is right for noise that is correlated no further than that.
+    needs_gaussian_noise : bool
+        Whether it is wrong for noise that is far from Gaussian, such as that of a few quanta.
     needs_prior : bool
         Whether the network must have a method ``prior``.
     patch_multiple : int
@@ -73,6 +75,8 @@ class Strategy(Protocol):
     def noisy_target(self) -> bool: ...  # noqa: D102
     @property
     def needs_white_noise(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_gaussian_noise(self) -> bool: ...  # noqa: D102
     @property
     def needs_prior(self) -> bool: ...  # noqa: D102
     @property

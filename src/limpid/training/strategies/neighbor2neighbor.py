@@ -35,6 +35,7 @@ class Neighbor2Neighbor:
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
     patch_multiple: ClassVar = 2
 

@@ -51,6 +51,7 @@ class Noise2Void:
 
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
+    needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
 

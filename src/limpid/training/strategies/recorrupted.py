@@ -53,6 +53,7 @@ class Recorrupted:
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = True
     needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
 
