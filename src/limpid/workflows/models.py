@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from limpid.classical.registry import CLASSICAL, load_classical
@@ -34,6 +35,7 @@ def load_model(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    allow_pickle: bool = False,
 ) -> Denoiser:
     """Return a denoiser.
 
@@ -42,7 +44,8 @@ def load_model(
     name : str or path
         ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
         classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
-        that learns from the image alone, in about a minute), or a model folder.
+        that learns from the image alone, in about a minute), a model folder, or a file of someone else's network:
+        ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
     runtime : str
         For networks: ``openvino``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on CUDA.
     device : str
@@ -52,6 +55,8 @@ def load_model(
         harmless.
     threads : int, optional
         CPU threads for networks; all cores where not given.
+    allow_pickle : bool
+        Open ``.pth``, ``.pt`` and ``.ckpt`` files too. They are pickles; nothing but weights is taken from them.
 
     Returns
     -------
@@ -77,9 +82,13 @@ def load_model(
     if name == ZERO_SHOT:
         return _zero_shot()
     from limpid.inference.denoiser import NetworkDenoiser
+    from limpid.inference.foreign import is_foreign, load_foreign
     from limpid.inference.runtimes import load_runtime
     from limpid.models.store import find_models, shipped_names
 
+    where: Any = {"runtime": runtime, "device": device, "threads": threads}
+    if is_foreign(name) and not Path(name).is_dir():
+        return load_foreign(Path(name), allow_pickle=allow_pickle, precision=precision, **where)
     shipped = shipped_names()
     if name == "auto":
         name = next((n for n in _PREFERENCE if n in shipped), "")
@@ -91,7 +100,7 @@ def load_model(
         raise ModelError(f"{error} Classical methods: {', '.join(CLASSICAL)}.", source=error.source) from None
     if name not in (*shipped, *(model.card.name for model in models.values())):
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
-    chosen = load_runtime(runtime, device=device, threads=threads)
+    chosen = load_runtime(**where)
     return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
 
 
