@@ -12,6 +12,7 @@ from torch import nn
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
+from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, objective
 from limpid.training.strategies.recorrupted import recorrupted
 
@@ -92,21 +93,23 @@ class HeldOut:
         Name of the strategy.
     patch_px : int
         Side of the patches.
+    device : torch.device
+        Of the networks that will be validated.
     """
 
-    def __init__(self, source: Source, *, strategy: str, patch_px: int) -> None:
+    def __init__(self, source: Source, *, strategy: str, patch_px: int, device: torch.device = CPU) -> None:
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                self._cases.append((batch.on(device), variance if STRATEGIES[strategy].noisy_target else 0.0))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
             added = float((made.target - torch.cat([batch.noisy, batch.noisy])).square().mean())
-            self._cases.append((made, variance + added))
+            self._cases.append((made.on(device), variance + added))
 
     @property
     def level(self) -> float:

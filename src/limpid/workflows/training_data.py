@@ -14,9 +14,9 @@ from limpid.workflows.expand import Found, find_images
 
 if TYPE_CHECKING:
     from limpid.core.image import FloatArray
-    from limpid.training.batch import Source
     from limpid.training.choice import Choice
     from limpid.training.collection import Collection, Partner
+    from limpid.training.renoised import Renoised
 
 __all__ = ["PathOrPaths", "TrainingData", "find_data"]
 
@@ -40,7 +40,7 @@ class TrainingData:
 
     Attributes
     ----------
-    training, held_out : Source
+    training, held_out : Collection or Renoised
         What batches are drawn from; what is held out may be the same as what is trained on.
     choice : Choice
         The strategy and why.
@@ -50,8 +50,8 @@ class TrainingData:
         The files behind it, the noisy ones first where there are such.
     """
 
-    training: Source
-    held_out: Source
+    training: Collection | Renoised
+    held_out: Collection | Renoised
     choice: Choice
     channels: int
     collections: tuple[Collection, ...] = field(repr=False)
@@ -81,6 +81,7 @@ def find_data(
     hold_out_parts: bool = False,
     value_range: tuple[float, float] | None,
     max_pixels: int,
+    memory: int | None = None,
 ) -> TrainingData:
     """Find images to train on.
 
@@ -98,7 +99,7 @@ def find_data(
         Largest patch that will be drawn.
     hold_out_parts : bool
         Hold out a part of each image where there are too few files to hold out whole ones.
-    value_range, max_pixels
+    value_range, max_pixels, memory
         As in :func:`limpid.train`.
 
     Raises
@@ -112,6 +113,8 @@ def find_data(
     from limpid.training.collection import PARTS_FROM, Collection
 
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
+    if memory is not None:
+        options["memory"] = memory
     found = _readable(noisy) if noisy is not None else []
     partners = clean if clean is not None else pairs
     others = _readable(partners) if partners is not None else []

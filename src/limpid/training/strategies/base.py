@@ -40,5 +40,8 @@ class Strategy(Protocol):
     patch_multiple: ClassVar[int]
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
-        """Return what is to become small, a scalar; all randomness comes from `generator`."""
+        """Return what is to become small, a scalar.
+
+        All randomness comes from `generator`, which is the processor's: so the numbers are the same on every device.
+        """
         ...

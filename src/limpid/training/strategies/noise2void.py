@@ -49,7 +49,7 @@ class Noise2Void:
         inside = (y < height) & (x < width)
         # Pixels of all channels at one place are hidden together: their noise may be alike.
         image = torch.arange(count).view(-1, 1, 1).expand_as(y)[inside]
-        y, x = y[inside], x[inside]
+        image, y, x = (places.to(batch.noisy.device) for places in (image, y[inside], x[inside]))
         hidden = batch.noisy.clone()
         hidden[image, :, y, x] = _medians(batch.noisy, image, y, x)
         denoised = predict(hidden, batch.level)
