@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
+from limpid.cli.interrupt import unhurried
+from limpid.cli.options import Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging, size_value
 
 __all__ = ["train"]
 
@@ -80,7 +82,18 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Batches.", show_default=False)] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="In place of --steps.", show_default="20 without --steps")
+        float | None,
+        typer.Option(metavar="N", help="In place of --steps.", show_default="20 without --steps and --epochs"),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="In place of --steps: times that each pixel is seen.", show_default=False),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Stop sooner, after N checks in a row without a gain.", show_default=False
+        ),
     ] = None,
     patch_px: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Side of a patch.", show_default="about 64")
@@ -94,6 +107,16 @@ def train(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Every random number follows from it.")] = 0,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=size_value, metavar="SIZE", help="Images in memory at a time, such as 500MB.", show_default="1GiB"
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="What to train on: auto, cpu or cuda.")] = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard in MODEL/run/tensorboard.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in MODEL.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -103,8 +126,10 @@ def train(
 
     Example: limpid train noisy/ -o mymodel --minutes 30, then: limpid denoise noisy/ -o clean/ --model mymodel
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    with reported(json=json):
+    # Of the processes that torchrun starts, the first one speaks for all.
+    first = os.environ.get("RANK", "0") == "0"
+    set_up_logging(quiet=quiet or not first, verbose=verbose)
+    with reported(json=json and first), unhurried():
         from limpid.cli import render
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.train import train as run
@@ -119,7 +144,7 @@ def train(
             "width": width,
             "depth": depth,
         }
-        with render.progress(quiet=quiet) as bar:
+        with render.progress(quiet=quiet or not first) as bar:
             done = run(
                 noisy or None,
                 output,
@@ -132,15 +157,22 @@ def train(
                 start_from=start_from,
                 steps=steps,
                 minutes=minutes,
+                epochs=epochs,
+                patience=patience,
                 patch_px=patch_px,
                 batch=batch,
                 learning_rate=learning_rate,
                 seed=seed,
                 value_range=value_range,
                 max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+                memory=memory,
+                device=device,
+                tensorboard=tensorboard,
                 resume=resume,
-                watcher=bar.reached,
+                watcher=bar.trained,
             )
+        if not first:
+            return
         if json:
             render.print_json(done.to_dict())
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
-from limpid.io import DEFAULT_MAX_PIXELS, read_image
+from limpid.io import DEFAULT_MAX_PIXELS, probe, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
 from limpid.noise.models import Gaussian, NoiseModel, in_unit_of
@@ -214,6 +215,30 @@ class Collection:
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
 
+    def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the middle of some of the images and its level, shape (C, H, W) each, at most so many pixels long."""
+        found = []
+        for exposure in self.exposures(0)[:count]:
+            height, width = exposure.planes.shape[1:3]
+            top, left = max(0, height - side_px) // 2, max(0, width - side_px) // 2
+            noisy = exposure.unit(exposure.planes[0, top : top + side_px, left : left + side_px])
+            found.append((noisy.transpose(2, 0, 1), _level(noisy, exposure).transpose(2, 0, 1)))
+        return found
+
+    def pixels(self) -> int:
+        """Return the pixels of all images (see :class:`~limpid.training.batch.Source`).
+
+        Where not all fit into memory, by what their headers announce; a file that has not been read yet and can't be
+        used counts too.
+        """
+        if self._all_fit:
+            return sum(math.prod(exposure.planes.shape[:3]) for exposure in self._exposures)
+        announced = sum(probe(path).pixels for path, _ in self._files if path not in self._skipped)
+        if self._part is None:
+            return announced
+        share, last = self._part
+        return round(announced * (share if last else 1 - share))
+
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
         order = np.random.default_rng([number]).permutation(len(self._files))
@@ -296,7 +321,12 @@ def _patch(
     elif frames:
         other = (n + int(rng.integers(1, count))) % count
         target = exposure.unit(exposure.planes[other][window])
-    level = level_maps(noisy, exposure.models) if exposure.models else np.zeros_like(noisy)
+    level = _level(noisy, exposure)
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
     first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
     return first, second, third
+
+
+def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:
+    """Return the level of the noise in pixels of an image, 0 where none was measured; shape (Y, X, C) both."""
+    return level_maps(noisy, exposure.models) if exposure.models else np.zeros_like(noisy)

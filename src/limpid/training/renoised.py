@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limpid.core.image import FloatArray
 from limpid.noise.levels import level_maps
 from limpid.noise.models import NoiseModel
 from limpid.training.batch import Batch
@@ -48,6 +49,18 @@ class Renoised:
         clean = self._clean.draw(count, patch_px=patch_px, rng=rng, step=step).noisy
         noisy, level = self._degrade(clean, rng)
         return Batch(noisy, level, clean)
+
+    def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the middle of some of the images with noise, and its level (see :meth:`Collection.samples`)."""
+        rng, found = np.random.default_rng(0), []
+        for clean, _ in self._clean.samples(count, side_px=side_px):
+            noisy, level = self._degrade(torch.from_numpy(np.ascontiguousarray(clean[None])), rng)
+            found.append((noisy[0].numpy(), level[0].numpy()))
+        return found
+
+    def pixels(self) -> int:
+        """Return the pixels of the clean images (see :class:`~limpid.training.batch.Source`)."""
+        return self._clean.pixels()
 
 
 def any_noise(noise: Noise) -> Degrade:

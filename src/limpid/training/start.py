@@ -13,8 +13,8 @@ from limpid.core.errors import ConfigError
 from limpid.models.checkpoint import load_network
 from limpid.models.registry import build_network
 from limpid.models.store import find_models
+from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_config
 from limpid.training.config import TrainConfig
-from limpid.training.loop import CHECKPOINT, averaged_weights, stored_config
 
 __all__ = ["initial_network", "network_of"]
 

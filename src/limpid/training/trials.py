@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from limpid.training.batch import Source
 from limpid.training.config import TrainConfig
-from limpid.training.loop import Trainer, averaged_weights
+from limpid.training.loop import Trainer
 from limpid.training.pace import steps_within
 from limpid.training.start import initial_network
 from limpid.training.validation import HeldOut
@@ -80,7 +80,7 @@ def run_trial(value: Any, config: TrainConfig, *, source: Source, validate: Held
         run = Path(folder)
         trainer = Trainer(config, network=network, source=source, folder=run, validate=lambda _: {})
         trainer.run(checkpoint_every=steps)
-        network.load_state_dict(averaged_weights(run))
+        network.load_state_dict(trainer.weights)
     return Trial(value, steps, time.monotonic() - started, validate.shares(network))
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
+from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, objective
 from limpid.training.strategies.recorrupted import recorrupted
 
@@ -96,9 +97,13 @@ class HeldOut:
         Side of the patches.
     gaussian : bool
         Whether the noise is about Gaussian.
+    device : torch.device
+        Of the networks that will be validated.
     """
 
-    def __init__(self, source: Source, *, strategy: str, patch_px: int, gaussian: bool = True) -> None:
+    def __init__(
+        self, source: Source, *, strategy: str, patch_px: int, gaussian: bool = True, device: torch.device = CPU
+    ) -> None:
         self._hidden = False
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
@@ -106,16 +111,16 @@ class HeldOut:
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                self._cases.append((batch.on(device), variance if STRATEGIES[strategy].noisy_target else 0.0))
                 continue
             if not gaussian:
                 self._hidden = True
-                self._cases.append((batch, variance))
+                self._cases.append((batch.on(device), variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
             added = float((made.target - torch.cat([batch.noisy, batch.noisy])).square().mean())
-            self._cases.append((made, variance + added))
+            self._cases.append((made.on(device), variance + added))
 
     @property
     def level(self) -> float:

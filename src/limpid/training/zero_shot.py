@@ -20,7 +20,7 @@ from limpid.core.tiling import tile_spans
 from limpid.training.batch import Batch
 from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
 from limpid.training.data import turned
-from limpid.training.loop import Trainer, averaged_weights
+from limpid.training.loop import Trainer
 from limpid.training.start import initial_network
 
 __all__ = ["ZeroShot"]
@@ -107,7 +107,7 @@ class ZeroShot:
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(config, network=network, source=source, folder=Path(folder), validate=lambda _: {})
             trainer.run(checkpoint_every=self.steps)
-            network.load_state_dict(averaged_weights(Path(folder)))
+            network.load_state_dict(trainer.weights)
         return network.eval()
 
 
@@ -130,6 +130,10 @@ class _Plane:
             )
         noisy, level = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         return Batch(noisy, level)
+
+    def pixels(self) -> int:
+        """Return the pixels of the plane."""
+        return int(self.noisy.shape[0] * self.noisy.shape[1])
 
 
 def _over_turns(network: nn.Module, noisy: FloatArray, level: FloatArray) -> FloatArray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,14 @@ from limpid.core.arguments import check_number
 from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.workflows.training_config import check_patch, choose_network, make_config, usual_batch, usual_patch_px
+from limpid.workflows.training_config import (
+    CONVERGED,
+    check_patch,
+    choose_network,
+    make_config,
+    usual_batch,
+    usual_patch_px,
+)
 from limpid.workflows.training_data import PathOrPaths, TrainingData, find_data
 
 if TYPE_CHECKING:
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
 
     from limpid.core.denoiser import Denoiser
     from limpid.training.config import TrainConfig
+    from limpid.training.log import Observer
+    from limpid.training.loop import Outcome, Trainer
     from limpid.training.validation import HeldOut
 
 __all__ = ["Trained", "train"]
@@ -39,9 +49,6 @@ _RATE, _RATE_ADAPT = 1e-3, 1e-4
 
 #: Minutes of training where nothing is asked for.
 _MINUTES: Final = 20.0
-
-#: Gain over the last quarter of a run below which it has converged, as a share of the noise's variance.
-_CONVERGED: Final = 0.002
 
 #: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
 _HEADROOM: Final = 1.2
@@ -69,7 +76,7 @@ class Trained:
         ``noise_left`` is the mean squared error as a share of the noise's variance, estimated without clean images;
         ``noise_left_before`` that of the weights it started from, with `adapt`.
     converged : bool
-        Whether the last quarter of the run gained next to nothing.
+        Whether patience ran out, or the last quarter of the run gained next to nothing.
     skipped : mapping
         Files that were left out, and why.
     """
@@ -112,16 +119,23 @@ def train(
     start_from: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    epochs: float | None = None,
+    patience: int | None = None,
     patch_px: int | None = None,
     batch: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    memory: int | None = None,
+    device: str = "auto",
+    tensorboard: bool = False,
     resume: bool = False,
-    watcher: Callable[[int, int], None] | None = None,
+    watcher: Callable[[int, int, float], None] | None = None,
 ) -> Trained:
     """Train a network on noisy images.
+
+    Under ``torchrun`` all processes train one network: each takes its part of every batch, the first one writes.
 
     Parameters
     ----------
@@ -129,7 +143,7 @@ def train(
         Files, folders (with all below them) or globs of noisy images, all with the same number of channels. A tenth of
         them is held out to validate on where there are at least eight. None where clean images alone are given.
     output : path
-        Folder of the model. The run lies in it as well, under ``run``: checkpoint and log.
+        Folder of the model. The run lies in it as well, under ``run``: checkpoint, log, and pictures of each check.
     clean : path, optional
         Folder with a clean image of the same name for each noisy one; or with clean images of other scenes, to which
         noise is added: that measured in the noisy ones, or of all levels where there are none.
@@ -153,7 +167,14 @@ def train(
     steps : int, optional
         Batches to train on.
     minutes : float, optional
-        In place of `steps`: as many as fit into that time on this machine; 20 minutes where neither is given.
+        In place of `steps`: as many as fit into that time on this machine; 20 minutes where nothing is given.
+    epochs : float, optional
+        In place of `steps`: as many as cover each pixel so many times on average
+        (:func:`limpid.training.schedule.steps_of`).
+    patience : int, optional
+        Stop sooner where so many checks in a row, of which there are eight in a short run and one every 1000 steps in a
+        long one, gain nothing. The rate then falls to zero over a fifth of the steps done, and the weights that
+        were best at a check are kept.
     patch_px, batch : int, optional
         Side and number of the patches in a batch. The side is a multiple of what the network takes, about 64 where not
         given; there are as many as have the pixels of 8 such patches, 64 at most.
@@ -165,10 +186,18 @@ def train(
         Values of black and white, for float files that state none.
     max_pixels : int
         Files that announce more are left out.
+    memory : int, optional
+        Bytes of pixels that are in memory at a time, of the images trained on and again of those held out; 1 GiB where
+        not given. Where there are more, others are read every 1000 steps.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: CUDA where there is a device.
+    tensorboard : bool
+        Write event files for TensorBoard, under ``run/tensorboard``.
     resume : bool
         Go on from the checkpoint in `output`; the result is that of a run that was not stopped.
     watcher : callable, optional
-        Called with the steps done and the steps in all.
+        Called after each step with the steps done, the steps in all and the loss; under ``torchrun`` in the first
+        process alone.
 
     Raises
     ------
@@ -181,19 +210,29 @@ def train(
     ModelError
         If `start_from` is no model, or the network can't be built.
     MissingExtraError
-        If torch is not installed.
+        If torch is not installed, or what `tensorboard` needs.
+    WriteError
+        If the disk is full, for instance; the checkpoint before is kept.
+    KeyboardInterrupt
+        After Ctrl-C, when a checkpoint is written.
     """
     started = time.monotonic()
     try:
-        from limpid.training.loop import Trainer, averaged_weights, stored_config
+        from limpid.training.checkpoint import stored_config
+        from limpid.training.device import choose_device
+        from limpid.training.loop import Trainer
         from limpid.training.pace import steps_within
+        from limpid.training.parallel import joined
+        from limpid.training.schedule import steps_of
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
 
     folder = Path(output)
-    _check(folder, noisy=noisy, clean=clean, pairs=pairs, steps=steps, minutes=minutes, resume=resume)
+    _check(folder, noisy=noisy, clean=clean, pairs=pairs, resume=resume)
+    _check_length(steps=steps, minutes=minutes, epochs=epochs, patience=patience)
+    trained_on = choose_device(device)
     adapting = strategy == ADAPT
     if adapting and start_from is None:
         start_from = _ADAPTED
@@ -208,6 +247,7 @@ def train(
         hold_out_parts=adapting,
         value_range=value_range,
         max_pixels=max_pixels,
+        memory=memory,
     )
     config = make_config(
         folder.resolve().name,
@@ -219,47 +259,54 @@ def train(
         batch=usual_batch(patch_px) if batch is None else batch,
         rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
+        patience=patience,
     )
     module = initial_network(config)
     check_patch(patch_px, module, config.strategy)
-    validate = HeldOut(data.held_out, strategy=config.strategy, patch_px=patch_px, gaussian=data.gaussian)
+    module.to(trained_on)
+    validate = HeldOut(
+        data.held_out, strategy=config.strategy, patch_px=patch_px, gaussian=data.gaussian, device=trained_on
+    )
     before = copy.deepcopy(module) if adapting else None
     run = folder / RUN
-    if steps is None:
-        steps = (
-            stored_config(run).steps
-            if resume
-            else steps_within(60 * (minutes or _MINUTES), config, network=module, source=data.training)
-        )
-    config = dataclasses.replace(config, steps=steps)
-    trainer = Trainer(config, network=module, source=data.training, folder=run, validate=validate)
-    trainer.run(
-        checkpoint_every=max(1, min(1000, steps // 8)),
-        after_step=(lambda: watcher(trainer.step, config.steps)) if watcher else (lambda: None),
-    )
-    module.load_state_dict(averaged_weights(run))
-    history = _history(run)
-    validation, reason = {"noise_left": history[-1]}, data.choice.reason
+    with joined(trained_on) as processes:
+        options: dict[str, Any] = {"source": data.training, "device": trained_on, "processes": processes}
+        if steps is None and resume:
+            steps = stored_config(run).steps
+        elif steps is None and epochs is not None:
+            steps = steps_of(epochs, pixels=data.training.pixels(), batch=config.stages[0].batch, patch_px=patch_px)
+        elif steps is None:
+            steps = steps_within(60 * (minutes or _MINUTES), config, network=module, **options)
+        config = dataclasses.replace(config, steps=steps)
+        with _observers(run, data, wanted=processes.first, tensorboard=tensorboard) as observers:
+            trainer = Trainer(config, network=module, folder=run, validate=validate, observers=observers, **options)
+            outcome = _run(trainer, watcher if processes.first else None)
+    module.load_state_dict(trainer.weights)
+    reason = data.choice.reason
+    validation = {name: round(value, 5) for name, value in outcome.figures.items()}
     if before is not None:
         module, validation, judged = _better(before, module, validate)
         reason = f"{reason}; {judged}"
-    _save(folder, config, module, sigma_max=_HEADROOM * validate.level, data=data, reason=reason, figures=validation)
+    if processes.first:
+        config = dataclasses.replace(config, steps=outcome.steps)
+        sigma_max = _HEADROOM * validate.level
+        _save(folder, config, module.cpu(), sigma_max=sigma_max, data=data, reason=reason, figures=validation)
     return Trained(
         model=folder,
         architecture=config.architecture.name,
         strategy=strategy if adapting else config.strategy,
         reason=reason,
-        steps=config.steps,
+        steps=outcome.steps,
         seconds=time.monotonic() - started,
         validation=validation,
-        converged=history[max(len(history) * 3 // 4 - 1, 0)] - history[-1] < _CONVERGED and len(history) >= 4,
+        converged=outcome.converged or _gained_little(run),
         skipped=data.skipped,
     )
 
 
-def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, steps: Any, minutes: Any, resume: bool) -> None:
+def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, resume: bool) -> None:
     from limpid.models.store import CARD_FILE
-    from limpid.training.loop import CHECKPOINT
+    from limpid.training.checkpoint import CHECKPOINT
 
     if noisy is None and clean is None:
         raise OptionError("no images were given; name noisy ones, or clean ones (clean) to add noise to.")
@@ -267,12 +314,6 @@ def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, steps: Any, minu
         raise OptionError("second exposures (pairs) were given without the first; name the noisy images too.")
     if clean is not None and pairs is not None:
         raise OptionError("clean images and a second exposure were both given; give the clean ones alone.")
-    if steps is not None and minutes is not None:
-        raise OptionError("steps and minutes both say how long to train; give one of them.")
-    if steps is not None:
-        check_number("steps", steps, low=1, whole=True)
-    if minutes is not None:
-        check_number("minutes", minutes, low=0.01)
     stopped = (folder / RUN / CHECKPOINT).exists()
     if resume and not stopped:
         raise OptionError(f"{folder} holds no checkpoint to go on from; train without resume.")
@@ -282,11 +323,53 @@ def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, steps: Any, minu
         raise OptionError(f"{folder} is a file; name a folder for the model.")
 
 
-def _history(run: Path) -> list[float]:
-    import csv
+def _check_length(**given: float | None) -> None:
+    """Refuse numbers that are none of a length, and more than one of steps, minutes and epochs."""
+    lengths = [name for name in ("steps", "minutes", "epochs") if given[name] is not None]
+    if len(lengths) > 1:
+        raise OptionError(f"{' and '.join(lengths)} all say how long to train; give one of them.")
+    least = {"steps": 1, "minutes": 0.01, "epochs": 0.0001, "patience": 1}
+    for name, value in given.items():
+        if value is not None:
+            check_number(name, value, low=least[name], whole=name in ("steps", "patience"))
 
-    with (run / "log.csv").open(newline="") as file:
-        return [float(row["noise_left"]) for row in csv.DictReader(file)]
+
+@contextmanager
+def _observers(run: Path, data: TrainingData, *, wanted: bool, tensorboard: bool) -> Iterator[list[Observer]]:
+    """Give those that show how a run is going: pictures, and events where they are asked for."""
+    from limpid.training.checkpoint import stored_step
+    from limpid.training.previews import Previews
+
+    if not wanted:
+        yield []
+    elif not tensorboard:
+        yield [Previews(data.held_out, run)]
+    else:
+        try:
+            from limpid.training.tensorboard import TensorBoard
+        except ModuleNotFoundError as error:
+            name, purpose = error.name or "tensorboardX", "event files"
+            raise MissingExtraError.of(name, extra="tensorboard", purpose=purpose) from error
+        with closing(TensorBoard(run / "tensorboard", step=stored_step(run))) as board:
+            yield [board, Previews(data.held_out, run, also=board.picture)]
+
+
+def _run(trainer: Trainer, watcher: Callable[[int, int, float], None] | None) -> Outcome:
+    every = max(1, min(1000, trainer.config.steps // 8))
+    try:
+        return trainer.run(checkpoint_every=every, after_step=watcher or (lambda *_: None))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped after {trainer.step} of {trainer.end} steps; go on from there with resume and the same options."
+        ) from None
+
+
+def _gained_little(run: Path) -> bool:
+    """Return whether the last quarter of the checks gained next to nothing."""
+    from limpid.training.log import read_log
+
+    history = [float(row["noise_left"]) for row in read_log(run)]
+    return len(history) >= 4 and history[max(len(history) * 3 // 4 - 1, 0)] - history[-1] < CONVERGED
 
 
 def _better(before: nn.Module, after: nn.Module, validate: HeldOut) -> tuple[nn.Module, dict[str, float], str]:

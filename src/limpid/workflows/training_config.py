@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from limpid.training.config import TrainConfig
     from limpid.workflows.training_data import TrainingData
 
-__all__ = ["NAMED", "Network", "check_patch", "choose_network", "make_config", "usual_batch", "usual_patch_px"]
+__all__ = [
+    "CONVERGED",
+    "NAMED",
+    "Network",
+    "check_patch",
+    "choose_network",
+    "make_config",
+    "usual_batch",
+    "usual_patch_px",
+]
 
 #: Networks by a name of their own: architecture and parameters, the number of channels apart.
 NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
@@ -23,6 +32,9 @@ NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 
 #: Side of a patch, about, where none is asked for.
 _PATCH_PX: Final = 64
+
+#: Gain below which a run has converged, as a share of the noise's variance.
+CONVERGED: Final = 0.002
 
 #: Most patches in a batch where no number is asked for.
 _BATCH_MOST: Final = 64
@@ -117,12 +129,13 @@ def make_config(
     batch: int,
     rate: float,
     seed: int,
+    patience: int | None = None,
 ) -> TrainConfig:
     """Return the configuration of a run, its number of steps apart.
 
     The optimiser is Muon where all weights are matrices: it got further at equal time than AdamW.
     """
-    from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
+    from limpid.training.config import Architecture, Data, Optimiser, Stage, Stop, TrainConfig
 
     parameters = {**network.parameters, "channels": data.channels}
     weights = build_network(network.architecture, parameters).parameters()
@@ -140,4 +153,5 @@ def make_config(
         stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss=loss),),
         strategy=data.choice.strategy,
         start_from=start_from,
+        stop=None if patience is None else Stop(patience=patience, gain=CONVERGED),
     )

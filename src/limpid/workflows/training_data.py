@@ -98,6 +98,7 @@ def find_data(
     hold_out_parts: bool = False,
     value_range: tuple[float, float] | None,
     max_pixels: int,
+    memory: int | None = None,
 ) -> TrainingData:
     """Find images to train on.
 
@@ -115,7 +116,7 @@ def find_data(
         Largest patch that will be drawn.
     hold_out_parts : bool
         Hold out a part of each image where there are too few files to hold out whole ones.
-    value_range, max_pixels
+    value_range, max_pixels, memory
         As in :func:`limpid.train`.
 
     Raises
@@ -129,6 +130,8 @@ def find_data(
     from limpid.training.collection import PARTS_FROM, Collection
 
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
+    if memory is not None:
+        options["memory"] = memory
     found = _readable(noisy) if noisy is not None else []
     partners = clean if clean is not None else pairs
     others = _readable(partners) if partners is not None else []

@@ -16,10 +16,11 @@ from limpid.models.registry import build_network
 from limpid.noise.levels import level_map
 from limpid.noise.models import PoissonGaussian
 from limpid.training.batch import Batch, Synthetic
+from limpid.training.checkpoint import averaged_weights
 from limpid.training.config import OPTIMISER_NAMES, Architecture, Data, Noise, Optimiser, Stage, TrainConfig
 from limpid.training.data import Pool, open_pool, reduce, split_names
 from limpid.training.degrade import add_noise
-from limpid.training.loop import Trainer, averaged_weights
+from limpid.training.loop import Trainer
 from limpid.training.optimisers import OPTIMISERS, Muon
 from limpid.training.validation import HeldOut, Validation
 

@@ -47,7 +47,8 @@ def test_a_model_is_trained_and_used(files: Path, tmp_path: Path) -> None:
     done = tiny(files / "noisy", tmp_path / "mine", watcher=lambda *counts: counted.append(counts))
     assert (done.strategy, done.architecture, done.steps) == ("recorrupted", "unet", 6)
     assert "white" in done.reason
-    assert counted[-1] == (6, 6)
+    assert [counts[:2] for counts in counted] == [(step, 6) for step in range(1, 7)]
+    assert all(0 < loss < 1 for _, _, loss in counted)
     assert done.validation["noise_left"] > 0
     clean = limpid.denoise(files / "noisy" / "camera.png", model=str(tmp_path / "mine"))
     assert np.asarray(clean).shape == (128, 128)
@@ -80,7 +81,7 @@ def test_correlated_noise_rules_out_what_learns_from_single_images(files: Path, 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path: Path) -> None:
     whole = tiny(files / "noisy", tmp_path / "whole" / "mine", steps=10)
 
-    def stop(done: int, _: int) -> None:
+    def stop(done: int, _: int, __: float) -> None:
         if done == 7:
             raise KeyboardInterrupt
 

@@ -86,7 +86,8 @@ class Noise2Void:
         )
         inside = (y < height) & (x < width)
         image = torch.arange(count).view(-1, 1, 1).expand_as(y)
-        return image[inside], y[inside], x[inside]
+        image, y, x = (places[inside].to(noisy.device) for places in (image, y, x))
+        return image, y, x
 
     def _drawn(
         self, noisy: Tensor, image: Tensor, y: Tensor, x: Tensor, *, count: int, generator: torch.Generator
@@ -100,10 +101,10 @@ class Noise2Void:
             for dx in range(-most_x, most_x + 1)
             if abs(dy) > reach_y or abs(dx) > reach_x
         ]
-        down, across = torch.tensor(steps).unbind(-1)
+        down, across = torch.tensor(steps, device=noisy.device).unbind(-1)
         rows, columns = y[:, None] + down, x[:, None] + across
         # What lies outside of the image is left out; mirrored, it could be a pixel of the mask.
         inside = (rows >= 0) & (rows < noisy.shape[2]) & (columns >= 0) & (columns < noisy.shape[3])
-        picked = torch.multinomial(inside.float(), count, replacement=True, generator=generator)
+        picked = torch.multinomial(inside.float().cpu(), count, replacement=True, generator=generator).to(noisy.device)
         rows, columns = rows.gather(1, picked), columns.gather(1, picked)
         return noisy[image[:, None], :, rows, columns].transpose(0, 1)
