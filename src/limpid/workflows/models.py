@@ -80,9 +80,10 @@ def load_model(
     from limpid.inference.runtimes import load_runtime
     from limpid.models.store import find_models, shipped_names
 
-    where: Any = {"runtime": runtime, "device": device, "threads": threads}
     if is_foreign(name) and not Path(name).is_dir():
-        return load_foreign(Path(name), allow_pickle=allow_pickle, precision=precision, **where)
+        return load_foreign(
+            Path(name), allow_pickle=allow_pickle, runtime=runtime, device=device, precision=precision, threads=threads
+        )
     shipped = shipped_names()
     if name == "auto":
         name = next((n for n in _PREFERENCE if n in shipped), "")
@@ -94,7 +95,7 @@ def load_model(
         raise ModelError(f"{error} Classical methods: {', '.join(CLASSICAL)}.", source=error.source) from None
     if name not in (*shipped, *(model.card.name for model in models.values())):
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
-    chosen = load_runtime(**where)
+    chosen = load_runtime(runtime, device=device, threads=threads)
     return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
 
 

@@ -80,7 +80,7 @@ def found_multiple(network: Network, *, channels: int) -> int:
         try:
             if network(plane, plane).shape == plane.shape:
                 return multiple
-        except (RuntimeError, ValueError, TypeError) as error:  # what runtimes and NumPy raise at shapes that don't fit
+        except (ModelError, RuntimeError, ValueError, TypeError) as error:  # as runtimes raise at sizes that don't fit
             problem = error
     why = f": {' '.join(str(problem).split())[:200]}" if problem else ""
     raise ModelError(f"the network returns no image of the size it is given, whatever that is{why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import pickle
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
+from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
 from limpid.inference.foreign.reach import found_halo
 from limpid.inference.runtimes.torch import TorchRuntime
-from limpid.models.checkpoint import measure_cost
+from limpid.models.checkpoint import measure_cost, to_onnx
 
 __all__ = ["load"]
 
@@ -97,7 +99,8 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         sizes=sizes,
         runtime=chosen,
         network=chosen.prepare(module, precision=arithmetic),
-        module=module,
+        as_onnx=lambda: _exported(module, path, sizes, channels=channels, align_px=grid),
+        as_weights=lambda: weights,
     )
 
 
@@ -131,6 +134,18 @@ class _Residual(nn.Module):
         if isinstance(clean, tuple):  # FBCNN also returns the quality it found
             clean = clean[0]
         return clean - noisy
+
+
+def _exported(module: _Residual, path: Path, sizes: Sizes, *, channels: int, align_px: int) -> tuple[bytes, OnnxCard]:
+    multiple = -(-max(sizes.minimum, 1) // sizes.multiple) * sizes.multiple  # none of its multiples is too small
+    card = OnnxCard(output="residual", noisy="noisy", level="level", size_multiple=multiple, align_px=align_px)
+    try:
+        alone = copy.deepcopy(module).cpu()
+        return to_onnx(alone, channels=channels, size_multiple=multiple, weights="fp32"), card
+    except Exception as error:  # the exporter raises errors of many kinds where it does not know an operation
+        raise ModelError(
+            f"{path}: torch can't export this network to ONNX: {_short(error)}", source=str(path)
+        ) from error
 
 
 def _imported() -> ModuleType:
