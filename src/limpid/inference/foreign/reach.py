@@ -44,7 +44,8 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     key : str
         What the answer is remembered by in the cache folder: the network's digest and all that decides besides.
     """
-    path = cache_folder("halo") / f"{hashlib.sha256(f'{key} {channels} {multiple}'.encode()).hexdigest()[:16]}.json"
+    name = hashlib.sha256(f"{key} {channels} {multiple}".encode()).hexdigest()[:16]
+    path = cache_folder("self-test") / f"halo-{name}.json"
     limit = -(-_LIMIT_PX // multiple) * multiple
     try:
         known = json.loads(path.read_text(encoding="utf-8"))["halo_px"]
