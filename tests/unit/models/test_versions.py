@@ -79,7 +79,7 @@ def test_a_network_that_gives_other_numbers_than_its_card_is_refused_at_first_us
     openvino = load_runtime("openvino")
     near, far = (NetworkDenoiser("x", {1: shifted(copy, by)}, runtime=openvino) for by in (0.5 * allowed, allowed))
     near.denoise_plane(noisy, level)
-    with pytest.raises(ModelError, match="does not give on openvino .* what its card says"):
+    with pytest.raises(ModelError, match=r"does not give on openvino .* what its card says"):
         far.denoise_plane(noisy, level)
 
 
