@@ -31,6 +31,7 @@ NAMES = [
     "benchmark",
     "denoise",
     "estimate_noise",
+    "export",
     "load_model",
     "read_image",
     "train",
