@@ -27,6 +27,7 @@ NAMES = [
     "ReadError",
     "TooLargeError",
     "WriteError",
+    "advise",
     "assess",
     "benchmark",
     "denoise",
