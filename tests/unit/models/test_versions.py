@@ -54,7 +54,8 @@ def test_an_old_card_is_read_as_one_of_this_version_that_knows_less():
 def test_a_card_holds_the_whole_configuration_of_its_run():
     card = StoredModel.open(VERSIONS[1]).card
     config = TrainConfig.from_dict(card.training, where="card")
-    assert json.loads(json.dumps(config.to_dict())) == card.training
+    found = json.loads(json.dumps(config.to_dict()))
+    assert {key: found[key] for key in card.training} == card.training  # what was added later has its default
     assert config.architecture.parameters == card.parameters
 
 
@@ -75,7 +76,7 @@ def shifted(copy, by):
 
 def test_a_network_that_gives_other_numbers_than_its_card_is_refused_at_first_use(copy):
     allowed = StoredModel.open(copy).card.test_vector["tolerance"]
-    noisy, level = np.zeros((4, 4, 1), np.float32), np.ones(1, np.float32)
+    noisy, level = np.zeros((4, 4, 1), np.float32), np.float32([0.1])
     openvino = load_runtime("openvino")
     near, far = (NetworkDenoiser("x", {1: shifted(copy, by)}, runtime=openvino) for by in (0.5 * allowed, allowed))
     near.denoise_plane(noisy, level)
