@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from limpid.core.denoiser import Capabilities
-from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
-from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
+from limpid.inference.runtimes import Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["NetworkDenoiser", "to_nchw"]
+__all__ = ["NetworkDenoiser", "denoised"]
 
 
 class NetworkDenoiser:
@@ -43,10 +42,7 @@ class NetworkDenoiser:
     def __init__(
         self, name: str, models: Mapping[int, StoredModel], *, runtime: Runtime, precision: str = "auto"
     ) -> None:
-        if precision not in ("auto", *PRECISIONS):
-            raise OptionError(f"no precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}.")
-        if precision not in ("auto", *runtime.precisions):
-            raise OptionError(f"{runtime.device} has no {precision}; choose auto or {', '.join(runtime.precisions)}.")
+        check_precision(precision, runtime)
         self.name = name
         self.models = models
         self.runtime = runtime
@@ -82,14 +78,11 @@ class NetworkDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
-        height, width, channels = noisy.shape
+        channels = noisy.shape[-1]
         network = self._network(channels, self._precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
-        pad = (-height % multiple, -width % multiple)
-        told = np.broadcast_to(level, noisy.shape)
-        residual = network(to_nchw(noisy, pad), to_nchw(told, pad))
-        clean: FloatArray = noisy + residual[0, :, :height, :width].transpose(1, 2, 0)
-        return clean
+        pad = (-noisy.shape[0] % multiple, -noisy.shape[1] % multiple)
+        return denoised(network, noisy, level, pad=pad)
 
     def _precision_for(self, channels: int, level: FloatArray) -> Precision:
         if self._precision != "auto":
@@ -110,7 +103,27 @@ class NetworkDenoiser:
         return self._networks[channels, precision]
 
 
-def to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
+def denoised(network: Network, noisy: FloatArray, level: FloatArray, *, pad: tuple[int, int]) -> FloatArray:
+    """Return a plane plus the residual that a network gives.
+
+    Parameters
+    ----------
+    network : Network
+        Gives the residual.
+    noisy : float32 array, shape (Y, X, C)
+        The plane.
+    level : float32 array, shape (C,) or (Y, X, C)
+        Of its noise.
+    pad : (int, int)
+        Pixels that the network needs beyond it, at the bottom and right: its mirror image.
+    """
+    told = np.broadcast_to(level, noisy.shape)
+    residual = network(_to_nchw(noisy, pad), _to_nchw(told, pad))
+    clean: FloatArray = noisy + residual[0, :, : noisy.shape[0], : noisy.shape[1]].transpose(1, 2, 0)
+    return clean
+
+
+def _to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
     """Return (Y, X, C) as contiguous (1, C, Y, X), mirrored at the bottom and right by `pad` pixels."""
     if any(pad):
         plane = np.pad(plane, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="symmetric")

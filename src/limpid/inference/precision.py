@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from limpid.core.cache import cache_folder
-from limpid.core.errors import WriteError
 from limpid.core.image import FloatArray
+from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
 from limpid.inference.test_vector import check_test_vector
-from limpid.io.atomic import replacing
 from limpid.models.store import StoredModel
 
 __all__ = ["SelfTest", "made_picture", "self_test"]
-
-_log = logging.getLogger(__name__)
 
 #: Side of the test picture in pixels: long enough for the timing to mean something, short enough to go unnoticed.
 _SIDE: Final = 256
@@ -61,27 +54,20 @@ def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
     """Return the arithmetic to use, from the cache or, the first time, by running the model.
 
     The model is checked against its test vector then. The test picture has the smallest level at which the card allows
-    bf16. Without a writable cache folder the
-    test is repeated in each process.
+    bf16. Without a writable cache folder the test is repeated in each process.
     """
     card = model.card
     decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.test_vector}"
-    key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
-    path = cache_folder("self-test") / f"{key}.json"
-    try:
-        known = SelfTest(**json.loads(path.read_text(encoding="utf-8")))
-        if known.precision in PRECISIONS:
-            return known
-    except (OSError, ValueError, TypeError):
-        pass
-    result = _measure(runtime, model)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(json.dumps(asdict(result)).encode())
-    except (OSError, WriteError) as error:
-        _log.info("the self-test could not be remembered in %s: %s", path, error)
-    return result
+    return remembered(
+        decisive, find=lambda: _measure(runtime, model), plain=asdict, parse=_parsed, what="the self-test"
+    )
+
+
+def _parsed(plain: Any) -> SelfTest:
+    known = SelfTest(**plain)
+    if known.precision not in PRECISIONS:
+        raise ValueError(known.precision)
+    return known
 
 
 def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:

@@ -7,7 +7,8 @@ from typing import Final
 
 import torch
 
-from limpid.core.errors import OptionError
+from limpid.inference.runtimes import check_device
+from limpid.inference.runtimes.torch import takes_cuda
 
 __all__ = ["CPU", "choose_device", "precision_of"]
 
@@ -27,12 +28,8 @@ def choose_device(name: str = "auto") -> torch.device:
     OptionError
         If the name is another one, or CUDA is asked for and not there.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise OptionError(f"no device {name!r}; choose one of: auto, cpu, cuda.")
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
-    if name == "cpu" or not available:
+    check_device(name)
+    if not takes_cuda(name):
         return CPU
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 

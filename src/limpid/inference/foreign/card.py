@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from limpid.core.arguments import hint
 from limpid.core.errors import ModelError
 
 __all__ = ["CARD_NOTE", "OnnxCard"]
@@ -95,9 +95,8 @@ class OnnxCard:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in raw:
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
-                raise ModelError(f"unknown entry {key!r} in {source}; {hint}", source=source)
+                nearest = hint(key, known, otherwise="known: ")
+                raise ModelError(f"unknown entry {key!r} in {source}; {nearest}", source=source)
         wrong = [key for key, value in raw.items() if not _fits(key, value)]
         if wrong or "output" not in raw:
             key = wrong[0] if wrong else "output"

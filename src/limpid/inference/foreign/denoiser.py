@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
-from limpid.inference.denoiser import to_nchw
+from limpid.inference.denoiser import denoised
 from limpid.inference.foreign.card import OnnxCard
-from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime, load_runtime
+from limpid.inference.runtimes import Network, Precision, Runtime, check_precision, load_runtime
 
 __all__ = ["ForeignDenoiser", "Sizes", "chosen_runtime", "file_digest"]
 
@@ -71,12 +69,7 @@ class ForeignDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""
-        height, width, _ = noisy.shape
-        pad = self.sizes.padding(height, width)
-        told = np.broadcast_to(level, noisy.shape)
-        residual = self.network(to_nchw(noisy, pad), to_nchw(told, pad))
-        clean: FloatArray = noisy + residual[0, :, :height, :width].transpose(1, 2, 0)
-        return clean
+        return denoised(self.network, noisy, level, pad=self.sizes.padding(*noisy.shape[:2]))
 
 
 def chosen_runtime(
@@ -92,10 +85,7 @@ def chosen_runtime(
     if runtime not in ("auto", only):
         raise OptionError(f"{path.name} runs in {only} only, not in {runtime!r}; leave the runtime to auto.")
     found = load_runtime(only, device=device, threads=threads)
-    if precision not in ("auto", *PRECISIONS):
-        raise OptionError(f"no precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}.")
-    if precision not in ("auto", *found.precisions):
-        raise OptionError(f"{found.device} has no {precision}; choose auto or {', '.join(found.precisions)}.")
+    check_precision(precision, found)
     return found, "fp32" if precision == "auto" else cast(Precision, precision)
 
 

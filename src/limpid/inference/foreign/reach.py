@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from limpid.core.cache import cache_folder
-from limpid.core.errors import ModelError, WriteError
+from limpid.core.errors import ModelError
 from limpid.inference.calibrate import measure_halo
 from limpid.inference.precision import made_picture
+from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import Network
-from limpid.io.atomic import replacing
 
 __all__ = ["found_halo", "found_multiple"]
 
@@ -44,26 +41,28 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     key : str
         What the answer is remembered by in the cache folder: the network's digest and all that decides besides.
     """
-    name = hashlib.sha256(f"{key} {channels} {multiple}".encode()).hexdigest()[:16]
-    path = cache_folder("self-test") / f"halo-{name}.json"
     limit = -(-_LIMIT_PX // multiple) * multiple
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))["halo_px"]
+
+    def find() -> int | None:
+        _log.info("finding out how far the network sees; this is done once")
+        picture = made_picture(channels, 3 * limit)
+        reach = measure_halo(network, [picture], sigma=_SIGMA, multiple=multiple, limit=limit)
+        return reach if reach < limit else None
+
+    def parse(plain: Any) -> int | None:
+        known = plain["halo_px"]
         if known is None or (isinstance(known, int) and 0 <= known < limit):
             return known
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    _log.info("finding out how far the network sees; this is done once")
-    picture = made_picture(channels, 3 * limit)
-    reach = measure_halo(network, [picture], sigma=_SIGMA, multiple=multiple, limit=limit)
-    halo = reach if reach < limit else None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(json.dumps({"halo_px": halo}).encode())
-    except (OSError, WriteError) as error:
-        _log.info("how far the network sees could not be remembered in %s: %s", path, error)
-    return halo
+        raise ValueError(known)
+
+    return remembered(
+        f"{key} {channels} {multiple}",
+        find=find,
+        plain=lambda halo: {"halo_px": halo},
+        parse=parse,
+        what="how far the network sees",
+        prefix="halo-",
+    )
 
 
 def found_multiple(network: Network, *, channels: int) -> int:

@@ -10,7 +10,17 @@ from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.image import FloatArray
 from limpid.models.store import StoredModel
 
-__all__ = ["DEVICES", "PRECISIONS", "RUNTIMES", "Network", "Precision", "Runtime", "load_runtime"]
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "RUNTIMES",
+    "Network",
+    "Precision",
+    "Runtime",
+    "check_device",
+    "check_precision",
+    "load_runtime",
+]
 
 Precision = Literal["bf16", "fp32"]
 
@@ -57,6 +67,32 @@ RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 
+def check_device(name: str) -> None:
+    """Refuse what is no name of a device.
+
+    Raises
+    ------
+    OptionError
+        If it is none of :data:`DEVICES`.
+    """
+    if name not in DEVICES:
+        raise OptionError(f"no device {name!r}; choose one of: {', '.join(DEVICES)}.")
+
+
+def check_precision(precision: str, runtime: Runtime) -> None:
+    """Refuse arithmetic that is unknown or that a runtime's device doesn't have; ``auto`` is neither.
+
+    Raises
+    ------
+    OptionError
+        If it is one of them.
+    """
+    if precision not in ("auto", *PRECISIONS):
+        raise OptionError(f"no precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}.")
+    if precision not in ("auto", *runtime.precisions):
+        raise OptionError(f"{runtime.device} has no {precision}; choose auto or {', '.join(runtime.precisions)}.")
+
+
 def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | None = None) -> Runtime:
     """Return a runtime by name.
 
@@ -76,8 +112,7 @@ def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | Non
     MissingExtraError
         If what it needs is not installed.
     """
-    if device not in DEVICES:
-        raise OptionError(f"no device {device!r}; choose one of: {', '.join(DEVICES)}.")
+    check_device(device)
     if name == "auto":
         name = "torch" if device == "cuda" else "openvino"
     if name not in RUNTIMES:

@@ -17,6 +17,20 @@ from limpid.models.store import StoredModel
 __all__ = ["TorchRuntime"]
 
 
+def takes_cuda(device: str) -> bool:
+    """Return whether ``cpu``, ``cuda`` or ``auto`` stands for CUDA here: ``auto`` does where there is a device.
+
+    Raises
+    ------
+    OptionError
+        If CUDA is asked for and not there.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
+    return available and device != "cpu"
+
+
 class TorchRuntime:
     """Runs models on a CUDA device where there is one, else on the CPU.
 
@@ -36,10 +50,7 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
-        available = torch.cuda.is_available()
-        if device == "cuda" and not available:
-            raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
-        self.torch_device = torch.device("cuda" if available and device != "cpu" else "cpu")
+        self.torch_device = torch.device("cuda" if takes_cuda(device) else "cpu")
         if threads is not None:
             torch.set_num_threads(threads)
 
