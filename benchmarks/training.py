@@ -6,7 +6,6 @@ Each row keeps its runs under DIR and goes on from there; its figures replace it
 """
 
 import argparse
-import csv
 import json
 import logging
 import os
@@ -20,6 +19,8 @@ from record import RESULTS, record
 
 import limpid
 from limpid import Image, read_image, write_image
+from limpid.evaluation.metrics import psnr
+from limpid.training.log import read_log
 
 SIGMA = 25
 
@@ -63,21 +64,18 @@ def fluorescence(work: Path, minutes: float | None) -> list[dict[str, object]]:
 
     Each classical method gets, for each image, the sigma that is best for it, found with the clean image in hand.
     """
-    frames = DATA / "fluorescence" / "w2s"
-    seen = [path for path in sorted(frames.glob("input_avg1_*.tif")) if path.stem[-5:-2] in ("001", "002", "003")]
-    model = trained(seen, work, minutes=minutes or 20, batch=8)
+    model = trained(w2s_frames("001", "002", "003"), work, minutes=minutes or 20, batch=8)
     denoiser = limpid.load_model(work)
     rows = []
     for channel in range(3):
         scores: dict[str, list[float]] = {"noisy": [], "limpid": [], **{name: [] for name in CLASSICAL}}
-        for field in ("004", "005", "006"):
-            noisy = read_image(frames / f"input_avg1_{field}_{channel}.tif")
-            clean = read_image(frames / f"target_avg400_{field}_{channel}.tif").values
-            scores["noisy"].append(psnr(noisy.values, clean))
-            scores["limpid"].append(psnr(limpid.denoise(noisy, model=denoiser).values, clean))
+        for path in w2s_frames("004", "005", "006", channel=channel):
+            noisy, clean = read_image(path), w2s_clean(path)
+            scores["noisy"].append(psnr(noisy.values, clean, data_range=255))
+            scores["limpid"].append(psnr(limpid.denoise(noisy, model=denoiser).values, clean, data_range=255))
             for name in CLASSICAL:
                 made = (limpid.denoise(noisy, model=name, sigma=sigma).values for sigma in SIGMAS_TRIED)
-                scores[name].append(max(psnr(image, clean) for image in made))
+                scores[name].append(max(psnr(image, clean, data_range=255) for image in made))
         means = {name: float(np.mean(values)) for name, values in scores.items()}
         best = max(CLASSICAL, key=means.__getitem__)
         rows.append(
@@ -118,18 +116,15 @@ def one_image(work: Path, _: float | None) -> list[dict[str, object]]:
 
 def adapted(work: Path, minutes: float | None) -> list[dict[str, object]]:
     """W2S: the shipped weights, and the same adapted to single frames of fields 001-003, on fields 004-006."""
-    frames = DATA / "fluorescence" / "w2s"
-    seen = [path for path in sorted(frames.glob("input_avg1_*.tif")) if path.stem[-5:-2] in ("001", "002", "003")]
-    model = trained(seen, work, strategy="adapt", minutes=minutes or 10)
+    model = trained(w2s_frames("001", "002", "003"), work, strategy="adapt", minutes=minutes or 10)
     metrics = json.loads((work / "card.json").read_text())["metrics"]
     rows = []
     for channel in range(3):
         scores: dict[str, list[float]] = {"fast": [], str(work): []}
-        for field in ("004", "005", "006"):
-            noisy = frames / f"input_avg1_{field}_{channel}.tif"
-            clean = read_image(frames / f"target_avg400_{field}_{channel}.tif").values
+        for noisy in w2s_frames("004", "005", "006", channel=channel):
+            clean = w2s_clean(noisy)
             for name in scores:
-                scores[name].append(psnr(np.asarray(limpid.denoise(noisy, model=name)), clean))
+                scores[name].append(psnr(np.asarray(limpid.denoise(noisy, model=name)), clean, data_range=255))
         before, after = (round(float(np.mean(values)), 3) for values in scores.values())
         rows.append(
             {
@@ -169,7 +164,7 @@ def autoencoder(work: Path, minutes: float | None) -> list[dict[str, object]]:
         stacks["noisy"].parent, architecture="autoencoder", questions=["patch_px", "latent_dim"], minutes=10, **options
     )
     (RESULTS / "advice-digits.png").write_bytes(advice.plot())
-    scores = {"psnr": psnr(255 * made, 255 * fresh), "psnr_noisy": psnr(255 * seen, 255 * fresh)}
+    scores = {"psnr": psnr(made, fresh, data_range=1), "psnr_noisy": psnr(seen, fresh, data_range=1)}
     rows: list[dict[str, object]] = [{**model, "data": "digits", **{k: round(v, 3) for k, v in scores.items()}}]
     for answer in advice.answers:
         rows += [
@@ -188,21 +183,26 @@ def stack(values: np.ndarray) -> Image:
     return Image.from_array(values.astype(np.float32), axes="TYX", value_range=(0, 1))
 
 
-def psnr(image: np.ndarray, clean: np.ndarray) -> float:
-    """Return PSNR in dB, range 255."""
-    return float(-10 * np.log10(np.mean((image.astype(float) - clean.astype(float)) ** 2) / 255**2))
+def w2s_frames(*fields: str, channel: int | None = None) -> list[Path]:
+    """Return the single frames of some fields of W2S, of one channel or of all."""
+    named = "*" if channel is None else str(channel)
+    frames = DATA / "fluorescence" / "w2s"
+    return sorted(path for field in fields for path in frames.glob(f"input_avg1_{field}_{named}.tif"))
+
+
+def w2s_clean(frame: Path) -> np.ndarray:
+    """Return the average of 400 frames of the field of a frame."""
+    return read_image(frame.with_name(frame.name.replace("input_avg1", "target_avg400"))).values
 
 
 def trained(noisy: Path | list[Path], work: Path, **options: object) -> dict[str, object]:
     """Train, or go on where a run was stopped, or take the model that is there; return what the run says of itself."""
-    log = work / "run" / "log.csv"
     if not (work / "card.json").exists():
         resume = {"resume": True} if (work / "run" / "checkpoint.safetensors").exists() else {}
         if resume:
             options.pop("minutes", None)
         limpid.train(noisy, work, **options, **resume)  # type: ignore[arg-type]
-    with log.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_log(work / "run")
     ends = [0, *(int(row["step"]) for row in rows)]
     minutes = sum((b - a) / float(row["steps_per_s"]) for a, b, row in zip(ends, ends[1:], rows, strict=False)) / 60
     return {"strategy": options.get("strategy", "auto"), "steps": rows[-1]["step"], "minutes": round(minutes, 1)}

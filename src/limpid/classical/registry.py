@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import Final, cast
 
+from limpid.core.arguments import hint
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import OptionError
 
@@ -30,8 +30,6 @@ def load_classical(name: str) -> Denoiser:
         If there is none.
     """
     if name not in CLASSICAL:
-        near = difflib.get_close_matches(name, CLASSICAL, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CLASSICAL)}."
-        raise OptionError(f"no classical denoiser is called {name!r}; {hint}")
+        raise OptionError(f"no classical denoiser is called {name!r}; {hint(name, CLASSICAL, otherwise='there are ')}")
     module, _, attribute = CLASSICAL[name].partition(":")
     return cast(Denoiser, getattr(importlib.import_module(module), attribute)())

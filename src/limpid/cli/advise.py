@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import Inputs, Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import Inputs, Json, MaxPixels, Pairs, Quiet, Seed, ValueRange, Verbose, set_up_logging
 
 __all__ = ["advise"]
 
@@ -23,10 +23,7 @@ def advise(
         Path | None,
         typer.Option(metavar="DIR", help="Clean images, as limpid train takes them.", show_default=False),
     ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Another exposure of the same name for each.", show_default=False),
-    ] = None,
+    pairs: Pairs = None,
     question: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,7 +36,7 @@ def advise(
         str, typer.Option(metavar="NAME", help="What is trained: small (a U-Net) or autoencoder.")
     ] = "small",
     minutes: Annotated[float, typer.Option(metavar="N", help="For all trainings together.")] = 10.0,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Every random number follows from it.")] = 0,
+    seed: Seed = 0,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
     json: Json = False,

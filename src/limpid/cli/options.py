@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -15,8 +16,10 @@ __all__ = [
     "Json",
     "MaxPixels",
     "Memory",
+    "Pairs",
     "Quiet",
     "Runtime",
+    "Seed",
     "Threads",
     "ValueRange",
     "Verbose",
@@ -85,6 +88,11 @@ ValueRange = Annotated[
         metavar="LO HI", help="Values of black and white, for float files that do not state them.", show_default=False
     ),
 ]
+Pairs = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Another exposure of the same name for each noisy one.", show_default=False),
+]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Every random number follows from it.")]
 MaxPixels = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Refuse files that announce more pixels.", show_default="500 million"),

@@ -10,7 +10,7 @@ import typer
 
 from limpid.cli.errors import reported
 from limpid.cli.interrupt import unhurried
-from limpid.cli.options import Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging, size_value
+from limpid.cli.options import Json, MaxPixels, Pairs, Quiet, Seed, ValueRange, Verbose, set_up_logging, size_value
 
 __all__ = ["train"]
 
@@ -45,10 +45,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Another exposure of the same name for each noisy one.", show_default=False),
-    ] = None,
+    pairs: Pairs = None,
     strategy: Annotated[
         str,
         typer.Option(
@@ -104,7 +101,7 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(metavar="N", min=0, help="Highest rate.", show_default="1e-3, with adapt 1e-4")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Every random number follows from it.")] = 0,
+    seed: Seed = 0,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
     memory: Annotated[

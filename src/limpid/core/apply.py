@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
-from limpid.core.tiling import Span, tile_spans
+from limpid.core.tiling import Span, Tile, plane_tiles
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 
@@ -121,24 +120,6 @@ def without_gaps(image: Image) -> Image:
     return image.with_planes(np.stack(filled))
 
 
-class _Tile(NamedTuple):
-    rows: Span
-    columns: Span
-
-    @property
-    def source(self) -> tuple[slice, slice]:
-        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
-
-    @property
-    def target(self) -> tuple[slice, slice]:
-        return slice(self.rows.keep_start, self.rows.keep_stop), slice(self.columns.keep_start, self.columns.keep_stop)
-
-    def kept(self, values: FloatArray) -> FloatArray:
-        """Return what is to be written of values read at this tile."""
-        places = (slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self)
-        return values[tuple(places)]
-
-
 @dataclass(frozen=True)
 class _Scaled:
     """A plane whose tiles are read in units of the value range and written back in its own."""
@@ -146,7 +127,7 @@ class _Scaled:
     plane: Array
     value_range: tuple[float, float]
 
-    def read(self, tile: _Tile) -> FloatArray:
+    def read(self, tile: Tile) -> FloatArray:
         return to_unit(self.plane[tile.source], self.value_range)
 
     def write(self, values: FloatArray, target: Array) -> None:
@@ -159,7 +140,7 @@ class _Scaled:
         target[...] = values
 
 
-def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles: Sequence[_Tile]) -> FloatArray:
+def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles: Sequence[Tile]) -> FloatArray:
     """Return the root mean square of a level map over the plane, for denoisers that take one level."""
     squares = sum(np.square(tile.kept(level(scaled.read(tile)))).sum(axis=(0, 1), dtype=np.float64) for tile in tiles)
     height, width = scaled.plane.shape[:2]
@@ -215,16 +196,14 @@ def _tile_side(denoiser: Denoiser, halo: int, memory: int | None) -> int:
     return -(-side // caps.align_px) * caps.align_px
 
 
-def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[_Tile]:
+def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:
     """Yield the tiles of a plane; a denoiser without a halo gets the whole plane as one."""
     caps = denoiser.capabilities
     if caps.halo_px is None:
-        yield _Tile(*(Span(0, length, 0, length) for length in shape[:2]))
+        yield Tile(*(Span(0, length, 0, length) for length in shape[:2]))
         return
     side = _tile_side(denoiser, caps.halo_px, memory)
-    for rows in tile_spans(shape[0], tile=side, halo=caps.halo_px, align=caps.align_px):
-        for columns in tile_spans(shape[1], tile=side, halo=caps.halo_px, align=caps.align_px):
-            yield _Tile(rows, columns)
+    yield from plane_tiles(*shape[:2], tile=side, halo=caps.halo_px, align=caps.align_px)
 
 
 def _not_finite(plane: Array, image: Image) -> Array | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
 from limpid.core.errors import OptionError
 
-__all__ = ["check_number", "check_range", "is_range", "listed"]
+__all__ = ["check_number", "check_range", "hint", "is_range", "listed"]
 
 
 def check_number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, whole: bool = False) -> None:
@@ -65,6 +66,20 @@ def check_range(value_range: Any) -> None:
     """
     if value_range is not None and not is_range(value_range):
         raise OptionError(f"value_range must be (low, high) with low < high, got {value_range!r}.")
+
+
+def hint(word: str, known: Collection[str], *, otherwise: str) -> str:
+    """Return the end of a message on an unknown word: the nearest spelling, or all that is known.
+
+    Examples
+    --------
+    >>> hint("sede", ["name", "seed"], otherwise="known keys: ")
+    "did you mean 'seed'?"
+    >>> hint("colour", ["name", "seed"], otherwise="known keys: ")
+    'known keys: name, seed.'
+    """
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise}{', '.join(known)}."
 
 
 def listed(name: str, value: Any, one: type[Any] | tuple[type[Any], ...], *, what: str) -> list[Any]:

@@ -1,11 +1,16 @@
-"""Geometry of tiles: which pixels a tile reads and which it is trusted to write. No pixels here."""
+"""Geometry of tiles: which pixels a tile reads and which it is trusted to write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-__all__ = ["Span", "tile_spans"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Span", "Tile", "plane_tiles", "tile_spans"]
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 class Span(NamedTuple):
@@ -15,6 +20,35 @@ class Span(NamedTuple):
     stop: int
     keep_start: int
     keep_stop: int
+
+
+class Tile(NamedTuple):
+    """One tile of a plane."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def source(self) -> tuple[slice, slice]:
+        """Pixels of the plane that it reads."""
+        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
+
+    @property
+    def target(self) -> tuple[slice, slice]:
+        """Pixels of the plane that it writes."""
+        return slice(self.rows.keep_start, self.rows.keep_stop), slice(self.columns.keep_start, self.columns.keep_stop)
+
+    def kept(self, values: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        """Return what is to be written of values read at this tile."""
+        places = (slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self)
+        return values[tuple(places)]
+
+
+def plane_tiles(height: int, width: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Tile]:
+    """Cover a plane with square tiles; see :func:`tile_spans`, once for each axis."""
+    for rows in tile_spans(height, tile=tile, halo=halo, align=align):
+        for columns in tile_spans(width, tile=tile, halo=halo, align=align):
+            yield Tile(rows, columns)
 
 
 def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Span]:

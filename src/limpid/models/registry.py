@@ -11,7 +11,7 @@ from limpid.core.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "DEFAULTS", "build_network"]
+__all__ = ["ARCHITECTURES", "DEFAULTS", "NAMED", "build_network"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
@@ -33,6 +33,11 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ffdnet": {"width": 64, "depth": 15},
     "autoencoder": {"input_px": 28, "widths": [32, 64], "latent_dim": 64, "kind": "convolutional"},
     "convolutional_autoencoder": {"widths": [64, 128]},
+}
+
+#: Networks by a name of their own: architecture and parameters, the number of channels apart.
+NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, Self
 
+from limpid.core.arguments import hint
 from limpid.core.errors import ModelError
 from limpid.io import is_folder
 from limpid.models.cards import ModelCard
@@ -120,6 +120,5 @@ def find_models(name: str) -> Mapping[int, StoredModel]:
         model = StoredModel.open(folder)
         return {model.card.channels: model}
     known = [*shipped_names(), *shipped]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(known)}."
-    raise ModelError(f"no model {name!r}: it is neither installed nor a model folder; {hint}")
+    nearest = hint(name, known, otherwise="installed: ")
+    raise ModelError(f"no model {name!r}: it is neither installed nor a model folder; {nearest}")

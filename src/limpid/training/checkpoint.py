@@ -106,11 +106,11 @@ def save_checkpoint(
     # One entry: the library writes several in an order that differs from run to run.
     content = save({k: v.contiguous() for k, v in tensors.items()}, metadata={"run": json.dumps(run, sort_keys=True)})
     path = folder / CHECKPOINT
-    kept = f"the one of step {stored_step(folder)} is kept" if path.exists() else "there is none before it"
     try:
         with replacing(path) as file:
             file.write(content)
     except WriteError as error:
+        kept = f"the one of step {stored_step(folder)} is kept" if path.exists() else "there is none before it"
         raise WriteError(
             f"the checkpoint of step {step} can't be written to {path}, {kept}: {error} Then go on with resume.",
             source=str(path),

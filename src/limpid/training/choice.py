@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +11,6 @@ import numpy as np
 
 from limpid.core.errors import DataError, OptionError
 from limpid.noise.levels import level_maps
-from limpid.noise.models import PoissonGaussian
 from limpid.training.collection import Exposure, Partner
 from limpid.training.strategies import STRATEGIES
 
@@ -89,17 +87,8 @@ def far_from_gaussian(exposures: Sequence[Exposure]) -> bool:
 
     What is added to such noise can be told from it, so that strategies which need a Gaussian are misled.
     """
-    quanta = [_quanta(exposure) for exposure in exposures[:LOOKED_AT]]
-    return 2 * sum(number < _QUANTA for number in quanta) > len(quanta)
-
-
-def _quanta(exposure: Exposure) -> float:
-    """Return the quanta that a pixel counts in the mean, of the channel with the fewest; without gain, infinite."""
-    means = exposure.unit(exposure.planes).mean(axis=(0, 1, 2), dtype=np.float64)
-    return min(
-        ((mean - model.offset) / model.gain if isinstance(model, PoissonGaussian) else math.inf)
-        for mean, model in zip(means, exposure.models, strict=False)
-    )
+    looked_at = exposures[:LOOKED_AT]
+    return 2 * sum(exposure.quanta < _QUANTA for exposure in looked_at) > len(looked_at)
 
 
 def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[str]:

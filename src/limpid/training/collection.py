@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,7 +20,7 @@ from limpid.core.image import Array, FloatArray, Image, to_unit
 from limpid.io import DEFAULT_MAX_PIXELS, probe, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
-from limpid.noise.models import Gaussian, NoiseModel, in_unit_of
+from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian, in_unit_of
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
 from limpid.training.data import turned
@@ -81,6 +83,15 @@ class Exposure:
     def unit(self, pixels: Array) -> FloatArray:
         """Return pixels as float32, the value range as ``[0, 1]``."""
         return to_unit(pixels, self.value_range)
+
+    @cached_property
+    def quanta(self) -> float:
+        """Quanta that a pixel counts in the mean, of the channel with the fewest; infinite where none has a gain."""
+        counting = [(c, m) for c, m in enumerate(self.models) if isinstance(m, PoissonGaussian)]
+        if not counting:
+            return math.inf
+        means = self.unit(self.planes).mean(axis=(0, 1, 2), dtype=np.float64)
+        return min(float((means[c] - model.offset) / model.gain) for c, model in counting)
 
     def against_clean(self) -> Exposure:
         """Return it with the noise that its difference from clean targets shows, where none could be measured."""
@@ -176,16 +187,33 @@ class Collection:
 
     def first(self, count: int) -> Collection:
         """Return the same from so many of the files."""
-        return Collection(
-            self._files[:count],
-            patch_px=self._patch_px,
-            partner=self._partner,
-            part=self._part,
-            channels=self._channels,
-            value_range=self._value_range,
-            memory=self._memory,
-            max_pixels=self._max_pixels,
-        )
+        fewer = copy.copy(self)
+        fewer._files = self._files[:count]
+        return fewer._read_anew()
+
+    def otherwise(self, *, partner: Partner | None = None, part: tuple[float, bool] | None = None) -> Collection:
+        """Return the same files with targets from elsewhere, or a part of each.
+
+        Nothing is read or measured again where all files are in memory.
+
+        Parameters
+        ----------
+        partner, part
+            As for a new collection; what is not given stays.
+        """
+        other = copy.copy(self)
+        other._partner = self._partner if partner is None else partner
+        other._part = self._part if part is None else part
+        if not self._all_fit:
+            return other._read_anew()
+        other._skipped = dict(self._skipped)
+        other._exposures = [other._own_part(exposure) for exposure in self._exposures]
+        return other
+
+    def _read_anew(self) -> Collection:
+        self._skipped, self._exposures, self._round, self._all_fit = {}, [], None, False
+        self.exposures(0)
+        return self
 
     @property
     def channels(self) -> int:

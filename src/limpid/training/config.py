@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from limpid.core.arguments import hint
 from limpid.core.errors import ConfigError
 
 _T = TypeVar("_T")
@@ -361,9 +362,7 @@ def _parse(cls: type[_T], raw: Mapping[str, Any], *, where: str) -> _T:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in raw:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}."
-            raise ConfigError(f"unknown key {key!r} in {where}; {hint}")
+            raise ConfigError(f"unknown key {key!r} in {where}; {hint(key, fields, otherwise='known keys: ')}")
     missing = [n for n, f in fields.items() if n not in raw and f.default is f.default_factory is dataclasses.MISSING]
     if missing:
         raise ConfigError(

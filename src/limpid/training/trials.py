@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from limpid.training.batch import Source
+from limpid.training.comparison import clearly_better, standard_error
 from limpid.training.config import TrainConfig
-from limpid.training.loop import Trainer
 from limpid.training.pace import steps_within
 from limpid.training.start import initial_network
+from limpid.training.unkept import train_unkept
 from limpid.training.validation import HeldOut
 
 __all__ = ["Trial", "recommended", "run_trial"]
-
-#: Standard errors of a difference up to which two settings count as equal.
-_SURE: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,11 @@ class Trial:
         """Mean of :attr:`shares`."""
         return float(self.shares.mean())
 
+    @property
+    def error(self) -> float:
+        """Standard error of :attr:`noise_left`."""
+        return standard_error(self.shares)
+
 
 def run_trial(value: Any, config: TrainConfig, *, source: Source, validate: HeldOut, seconds: float) -> Trial:
     """Train a fresh network for some time, and measure it.
@@ -76,11 +77,7 @@ def run_trial(value: Any, config: TrainConfig, *, source: Source, validate: Held
     config = dataclasses.replace(
         config, steps=steps, optimiser=dataclasses.replace(config.optimiser, warmup_steps=warmup)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder)
-        trainer = Trainer(config, network=network, source=source, folder=run, validate=lambda _: {})
-        trainer.run(checkpoint_every=steps)
-        network.load_state_dict(trainer.weights)
+    train_unkept(config, network=network, source=source)
     return Trial(value, steps, time.monotonic() - started, validate.shares(network))
 
 
@@ -93,9 +90,4 @@ def recommended(trials: Sequence[Trial]) -> Trial:
         In the order in which they are preferred where they are equally good: the cheapest first.
     """
     best = min(trials, key=lambda trial: trial.noise_left)
-    for trial in trials:
-        difference = trial.shares - best.shares
-        error = float(difference.std(ddof=1)) / len(difference) ** 0.5
-        if float(difference.mean()) <= _SURE * error:
-            return trial
-    return best
+    return next(trial for trial in trials if not clearly_better(best.shares, trial.shares))

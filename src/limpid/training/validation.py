@@ -14,6 +14,7 @@ from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
 from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.strategies.base import Predict
 from limpid.training.strategies.recorrupted import recorrupted
 
 __all__ = ["HeldOut", "Validation"]
@@ -70,10 +71,8 @@ class Validation:
         scores = []
         for start in range(0, len(noisy), _BATCH):
             clean, batch = (t[start : start + _BATCH, :, :side, :side] for t in (self._clean, noisy))
-            inputs = batch.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
-                residual = network(inputs, torch.full_like(inputs, sigma / 255))
-            scores.append(-10 * (inputs + residual.float() - clean).square().mean((1, 2, 3)).log10())
+            denoised = Predict(network)(batch, torch.full_like(batch, sigma / 255))
+            scores.append(-10 * (denoised - clean).square().mean((1, 2, 3)).log10())
         return float(torch.cat(scores).mean())
 
 

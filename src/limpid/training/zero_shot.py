@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,16 +14,15 @@ from torch.nn import functional
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ImageError
 from limpid.core.image import FloatArray
-from limpid.core.tiling import tile_spans
+from limpid.core.tiling import plane_tiles
+from limpid.models.registry import NAMED
 from limpid.training.batch import Batch
 from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
 from limpid.training.data import turned
-from limpid.training.loop import Trainer
 from limpid.training.start import initial_network
+from limpid.training.unkept import train_unkept
 
 __all__ = ["ZeroShot"]
-
-_UNET: Final = {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}
 
 #: Pixels that the network sees around one, rounded up to what its input is a multiple of, and what it is a multiple of.
 _HALO_PX, _MULTIPLE = 64, 8
@@ -93,21 +90,19 @@ class ZeroShot:
         return _over_turns(network, noisy, told)
 
     def _trained(self, source: _Plane, *, channels: int, patch_px: int) -> nn.Module:
+        architecture, parameters = NAMED["small"]
         config = TrainConfig(
             name=self.name,
             seed=self.seed,
             steps=self.steps,
-            architecture=Architecture(name="unet", parameters={"channels": channels, **_UNET}),
+            architecture=Architecture(name=architecture, parameters={"channels": channels, **parameters}),
             data=Data(pool="the image", channels=channels),
             optimiser=Optimiser(name="muon", learning_rate=self.learning_rate, warmup_steps=20, ema_decay=0.99),
             stages=(Stage(until=1.0, patch_px=patch_px, batch=self.batch, loss="mse"),),
             strategy="recorrupted",
         )
         network = initial_network(config)
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(config, network=network, source=source, folder=Path(folder), validate=lambda _: {})
-            trainer.run(checkpoint_every=self.steps)
-            network.load_state_dict(trainer.weights)
+        train_unkept(config, network=network, source=source)
         return network.eval()
 
 
@@ -152,15 +147,8 @@ def _over_turns(network: nn.Module, noisy: FloatArray, level: FloatArray) -> Flo
 def _whole(network: nn.Module, noisy: FloatArray, level: FloatArray) -> FloatArray:
     """Return what the network makes of a plane, piece by piece."""
     out = np.empty_like(noisy)
-    rows, columns = (tile_spans(n, tile=_TILE_PX, halo=_HALO_PX, align=_MULTIPLE) for n in noisy.shape[:2])
-    across = list(columns)
-    for row in rows:
-        for column in across:
-            piece = np.s_[row.start : row.stop, column.start : column.stop]
-            clean = _padded(network, noisy[piece], level[piece])
-            kept = np.s_[row.keep_start - row.start : row.keep_stop - row.start]
-            beside = np.s_[column.keep_start - column.start : column.keep_stop - column.start]
-            out[row.keep_start : row.keep_stop, column.keep_start : column.keep_stop] = clean[kept, beside]
+    for tile in plane_tiles(*noisy.shape[:2], tile=_TILE_PX, halo=_HALO_PX, align=_MULTIPLE):
+        out[tile.target] = tile.kept(_padded(network, noisy[tile.source], level[tile.source]))
     return out
 
 

@@ -296,11 +296,10 @@ def _doubling(count: int) -> list[int]:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    error = float(trial.shares.std(ddof=1)) / len(trial.shares) ** 0.5
     return {
         "value": trial.value,
         "noise_left": trial.noise_left,
-        "error": error,
+        "error": trial.error,
         "steps": trial.steps,
         "seconds": trial.seconds,
     }

@@ -53,9 +53,6 @@ _MINUTES: Final = 20.0
 #: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
 _HEADROOM: Final = 1.2
 
-#: Standard errors by which adapted weights must be better than those they started from.
-_SURE: Final = 2.0
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -374,12 +371,12 @@ def _gained_little(run: Path) -> bool:
 
 def _better(before: nn.Module, after: nn.Module, validate: HeldOut) -> tuple[nn.Module, dict[str, float], str]:
     """Return the better of two networks on what was held out, its figures and why; in doubt, the one before."""
+    from limpid.training.comparison import clearly_better
+
     first, second = validate.shares(before), validate.shares(after)
-    gain = first - second
-    error = float(gain.std(ddof=1)) / len(gain) ** 0.5
     figures = {"noise_left": float(second.mean()), "noise_left_before": float(first.mean())}
     text = f"{figures['noise_left']:.3f} of the noise is left on what was held out, {figures['noise_left_before']:.3f}"
-    if float(gain.mean()) > _SURE * error:
+    if clearly_better(second, first):
         return after, figures, f"adapted: {text} before"
     return (
         before,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpid.core.errors import OptionError
-from limpid.models.registry import ARCHITECTURES, DEFAULTS, build_network
+from limpid.models.registry import ARCHITECTURES, DEFAULTS, NAMED, build_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONVERGED",
-    "NAMED",
     "Network",
     "check_patch",
     "choose_network",
@@ -24,11 +23,6 @@ __all__ = [
     "usual_batch",
     "usual_patch_px",
 ]
-
-#: Networks by a name of their own: architecture and parameters, the number of channels apart.
-NAMED: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
-}
 
 #: Side of a patch, about, where none is asked for.
 _PATCH_PX: Final = 64
@@ -53,7 +47,8 @@ def choose_network(name: str | None, parameters: Mapping[str, Any] | None, start
     Parameters
     ----------
     name : str or None
-        An architecture or one of :data:`NAMED`; that of `start_from` where not given, or else ``unet``.
+        An architecture or one of :data:`limpid.models.registry.NAMED`; that of `start_from` where not given, or else
+        ``unet``.
     parameters : mapping or None
         What it is built with where its defaults are not wanted.
     start_from : str, optional

@@ -160,10 +160,10 @@ def find_data(
         validation = Collection(held_out, **options)
     elif hold_out_parts or all(len(exposure.planes) >= PARTS_FROM for exposure in some):
         collection, validation = (
-            Collection(training, part=(_HELD_OUT_PART, last), **options) for last in (False, True)
+            collection.otherwise(partner=partner, part=(_HELD_OUT_PART, last)) for last in (False, True)
         )
     else:
-        collection = validation = Collection(training, **options) if partner == "frame" else collection
+        collection = validation = collection.otherwise(partner=partner)
     gaussian = not far_from_gaussian(some)
     return TrainingData(collection, validation, choice, collection.channels, partner, gaussian, (collection,))
 
