@@ -222,3 +222,48 @@ def test_without_resume_everything_is_done_anew_to_the_same_bytes(limpid, pictur
     assert images(tmp_path / "out") == first
     assert len(rows(tmp_path / "out")) == len(first_rows) == 1
     assert np.asarray(Image.open(tmp_path / "out" / "a.png")).shape == (40, 48)
+
+
+TRAINING = ("train", "in", "--steps", "40", "--architecture", "small", "--batch", "2", "--patch-px", "32")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_training_that_was_ended_is_resumed_to_the_same_bytes(limpid, picture, tmp_path, environment, how) -> None:
+    for number in range(2):
+        picture(tmp_path / "in" / f"{number}.png", shape=(96, 96), seed=number)
+    log = tmp_path / "parts" / "mine" / "run" / "log.csv"
+    with running(*TRAINING, "-o", "parts/mine", cwd=tmp_path, environment=environment) as process:
+        wait_for(log.exists, timeout=120)
+        process.send_signal(how)
+        status = process.wait(60)
+        said = process.communicate()[1]
+
+    assert status == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    if how == signal.SIGINT:
+        assert "of 40 steps; go on from there with resume" in said
+        assert "Traceback" not in said
+        assert not list(log.parent.rglob(".limpid*"))
+
+    resumed = limpid(*TRAINING, "-o", "parts/mine", "--resume")
+    whole = limpid(*TRAINING, "-o", "whole/mine")
+
+    assert resumed.returncode == whole.returncode == 0
+    for name in ("model.onnx", "run/checkpoint.safetensors"):
+        assert (tmp_path / "parts" / "mine" / name).read_bytes() == (tmp_path / "whole" / "mine" / name).read_bytes()
+
+
+def test_torchrun_trains_one_model_that_one_process_speaks_of(picture, tmp_path, environment) -> None:
+    picture(tmp_path / "in" / "a.png", shape=(96, 96))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, "-m", "limpid", *TRAINING, "-o", "mine", "--json"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 40
+    assert (tmp_path / "mine" / "model.onnx").exists()

@@ -37,7 +37,9 @@ def choose_device(name: str = "auto") -> torch.device:
 def precision_of(device: torch.device) -> torch.dtype:
     """Return bfloat16 where the device multiplies it in hardware, else float32.
 
-    A processor without AVX512-BF16 or AMX converts each number there and back, which takes longer than float32.
+    A processor without AVX512-BF16 or AMX converts each number there and back. A step of a small U-Net took 20 ms in
+    bfloat16 and 38 in float32 on one thread with AVX512-BF16; with that switched off (ONEDNN_MAX_CPU_ISA) it took 78 ms
+    and 37, with AVX2 alone 379 and 39.
     """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from limpid.core.errors import ConfigError, DataError
+from limpid.core.errors import DataError
 from limpid.training.batch import Source
 from limpid.training.checkpoint import CHECKPOINT, read_run, restore, save_checkpoint
 from limpid.training.config import TrainConfig
@@ -22,6 +22,7 @@ from limpid.training.log import Observer, write_row
 from limpid.training.optimisers import OPTIMISERS
 from limpid.training.parallel import ALONE, Processes
 from limpid.training.schedule import learning_rate_at
+from limpid.training.start import check_network
 from limpid.training.stopping import Progress
 from limpid.training.strategies import build_strategy, objective
 
@@ -93,14 +94,9 @@ class Trainer:
         device: torch.device = CPU,
         processes: Processes = ALONE,
     ) -> None:
-        _check_patches(config, network)
-        processes.check(config)
         strategy = build_strategy(config.strategy, config.strategy_parameters)
-        if strategy.needs_prior and not hasattr(network, "prior"):
-            raise ConfigError(
-                f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which "
-                f"{config.architecture.name!r} does not; choose 'blindspot', or another strategy."
-            )
+        check_network(network, config, strategy)
+        processes.check(config)
         self.config = config
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.source = source
@@ -281,16 +277,6 @@ class Trainer:
         self.average = averages["average"]
         self.best = averages.get("best")
         _log.info("continuing at step %d", self.step)
-
-
-def _check_patches(config: TrainConfig, network: nn.Module) -> None:
-    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
-    for stage in config.stages:
-        if stage.patch_px % multiple:
-            raise ConfigError(
-                f"{config.architecture.name!r} with these parameters takes multiples of {multiple} pixels, got "
-                f"patch_px = {stage.patch_px}; choose such a patch_px."
-            )
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -157,13 +157,23 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if count == 1 or "RANK" not in os.environ:
         yield ALONE
         return
+    # Its functions have the group as a default argument. Loaded later, as optimisers do, they would keep it alive to
+    # the end of the process, which its threads then sometimes abort ("terminate called without an active exception").
+    import torch.distributed.nn.functional
+
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_TIMEOUT)
+    failed = False
     try:
         yield Processes(dist.get_rank(), count, device)
+    except Exception:
+        failed = True
+        raise
     finally:
-        dist.destroy_process_group()
+        # Taking leave may wait for others that wait for this one; after an error torchrun ends them all.
+        if not failed:
+            dist.destroy_process_group()
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

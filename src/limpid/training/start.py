@@ -15,8 +15,9 @@ from limpid.models.registry import build_network
 from limpid.models.store import find_models
 from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_config
 from limpid.training.config import TrainConfig
+from limpid.training.strategies.base import Strategy
 
-__all__ = ["initial_network", "network_of"]
+__all__ = ["check_network", "initial_network", "network_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,29 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     _log.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
     network.load_state_dict({**own, **fitting})
     return network
+
+
+def check_network(network: nn.Module, config: TrainConfig, strategy: Strategy) -> None:
+    """Refuse a network that can't be trained as a configuration says.
+
+    Raises
+    ------
+    ConfigError
+        If it does not take patches of a stage, or has no prior and the strategy needs one.
+    """
+    name = config.architecture.name
+    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+    for stage in config.stages:
+        if stage.patch_px % multiple:
+            raise ConfigError(
+                f"{name!r} with these parameters takes multiples of {multiple} pixels, got patch_px = "
+                f"{stage.patch_px}; choose such a patch_px."
+            )
+    if strategy.needs_prior and not hasattr(network, "prior"):
+        raise ConfigError(
+            f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which {name!r} "
+            "does not; choose 'blindspot', or another strategy."
+        )
 
 
 def network_of(start: str) -> tuple[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 from skimage import data as pictures
 
@@ -197,3 +198,71 @@ def test_no_image_is_said_with_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no images in this folder"):
         tiny(tmp_path / "empty", tmp_path / "mine")
+
+
+def test_an_epoch_is_counted_in_pixels(files: Path, tmp_path: Path) -> None:
+    # Three pictures of 128 x 128; two patches of 32 x 32 in a step.
+    done = tiny(files / "noisy", tmp_path / "mine", steps=None, epochs=0.25)
+    assert done.steps == 3 * 128**2 // 4 // (2 * 32**2)
+
+
+def test_patience_ends_a_run_that_gains_nothing(files: Path, tmp_path: Path) -> None:
+    # A rate at which nothing is learnt: five checks come in the first five of eight parts.
+    done = tiny(files / "noisy", tmp_path / "mine", steps=40, patience=2, learning_rate=1e-9)
+    assert done.converged
+    assert done.steps == 18  # checks at 5, 10 and 15, and a fifth of these steps more
+
+
+def test_a_run_is_shown_in_pictures_and_events(files: Path, tmp_path: Path) -> None:
+    tiny(files / "noisy", tmp_path / "mine", steps=8, tensorboard=True)
+    run = tmp_path / "mine" / "run"
+    sheets = sorted(path.name for path in (run / "previews").iterdir())
+    assert sheets == [f"{step:07}.png" for step in range(1, 9)]
+    sheet = np.asarray(limpid.read_image(run / "previews" / sheets[-1]))
+    # Three rows of three pictures of 128 x 128, and what is between them.
+    assert sheet.shape[0] > 3 * 128
+    assert sheet.shape[1] > 3 * 128
+    events = next((run / "tensorboard").iterdir()).read_bytes()
+    assert all(tag in events for tag in (b"noise_left", b"loss", b"previews", b"\x89PNG"))
+
+
+def test_what_is_said_to_be_removed_is_the_difference(files: Path, tmp_path: Path) -> None:
+    from limpid.training.collection import Collection
+    from limpid.training.previews import Previews
+
+    class Brighter(torch.nn.Module):
+        size_multiple = 8
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.by = torch.nn.Parameter(torch.tensor(0.1))
+
+        def forward(self, noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+            return 0 * noisy + 3 * level
+
+    seen: list[np.ndarray] = []
+    album = Collection([(files / "noisy" / "camera.png", None)], patch_px=32)
+    Previews(album, tmp_path, also=lambda _, sheet: seen.append(sheet))(5, {"loss": 0.5}, Brighter())
+    sheet = seen[0][..., 0].astype(int)
+    top = (sheet < 250).nonzero()[0].max() - 128 - 20  # above the captions
+    noisy, denoised, removed = (sheet[top : top + 64, left : left + 128] for left in (12, 152, 292))
+    # Three standard deviations more than it was: black in the picture of what was removed, which is mid-gray for none.
+    assert (denoised >= noisy).all()
+    assert removed.mean() < 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 1}, "steps and epochs all say how long"),
+        ({"steps": None, "epochs": 0}, "epochs must be"),
+        ({"patience": 0}, "patience must be a whole number >= 1"),
+        ({"device": "gpu"}, "no device 'gpu'; choose one of: auto, cpu, cuda"),
+    ],
+)
+def test_lengths_and_devices_that_make_no_sense_are_refused(
+    files: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        tiny(files / "noisy", tmp_path / "mine", **changes)
+    assert not (tmp_path / "mine").exists()
