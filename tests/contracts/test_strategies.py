@@ -1,18 +1,39 @@
 """What every strategy promises."""
 
+import numpy as np
 import pytest
 import torch
 
+from limpid.models.prior import Prior
 from limpid.training.batch import Batch
-from limpid.training.config import STRATEGY_NAMES
+from limpid.training.config import LIKELIHOOD_STRATEGIES, STRATEGY_NAMES
 from limpid.training.losses import LOSSES
 from limpid.training.strategies import STRATEGIES
+from limpid.training.strategies.noise2void import Noise2Void
 
 SIGMA = 0.1
 
 
+class Sure:
+    """A network that is sure of its answer: no variance is left in its prior."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __call__(self, noisy, level):
+        return self.answer(noisy, level)
+
+    def prior(self, noisy, level):
+        mean = self.answer(noisy, level)
+        return Prior(mean, torch.zeros(len(mean), 1, *mean.shape[1:]))
+
+
 def test_a_configuration_may_name_every_strategy_and_no_other():
     assert STRATEGIES.keys() == STRATEGY_NAMES
+
+
+def test_a_loss_is_named_for_all_but_those_that_learn_from_the_likelihood_of_a_prior():
+    assert {name for name, one in STRATEGIES.items() if one.needs_prior} == LIKELIHOOD_STRATEGIES
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -32,8 +53,10 @@ def batch_of(clean, *, target, seed=0):
     return Batch(noisy, torch.full_like(noisy, SIGMA), other if target else None)
 
 
-def value(strategy, predict, batch, seed=0):
-    return strategy.objective(predict, batch, LOSSES["mse"], torch.Generator().manual_seed(seed))
+def value(strategy, answer, batch, seed=0):
+    """Return the objective as a mean squared error: a likelihood tells it as a multiple of twice the variance."""
+    found = strategy.objective(Sure(answer), batch, LOSSES["mse"], torch.Generator().manual_seed(seed))
+    return found * (2 * SIGMA**2 if strategy.needs_prior else 1)
 
 
 def test_it_is_a_scalar_that_follows_from_the_generator(strategy, clean):
@@ -64,14 +87,33 @@ def test_denoising_better_makes_it_smaller_by_what_the_error_falls(strategy, cle
 
 def test_keeping_the_noise_is_no_answer(strategy, clean):
     """An input that is handed back is off by its noise, although no pixel of it is known to be wrong."""
+    if strategy.needs_prior:
+        pytest.skip("its network can't hand back what it does not see; see the next test")
     batch = batch_of(clean, target=strategy.needs_target)
     assert value(strategy, lambda noisy, _: noisy, batch) > 0.9 * SIGMA**2
 
 
-@pytest.mark.parametrize("name", ["noise2void", "neighbor2neighbor", "recorrupted"])
+def test_a_prior_that_keeps_the_noise_is_less_likely_than_one_that_knows_better(clean):
+    batch = batch_of(clean, target=False)
+
+    def likelihood(variance):
+        prior = Prior(clean + 0.05 * torch.sin(40 * clean), torch.full((32, 1, 1, 64, 64), variance))
+        predict = type("Predict", (), {"prior": lambda *_: prior})()
+        return float(STRATEGIES["blind_spot"].objective(predict, batch, LOSSES["mse"], torch.Generator()))
+
+    true = 0.05**2 / 2
+    assert likelihood(true) < min(likelihood(0.0), likelihood(4 * true), likelihood(1.0))
+
+
+@pytest.mark.parametrize("name", ["noise2void", "neighbor2neighbor", "recorrupted", "blind_spot"])
 def test_those_that_look_at_neighbours_alone_say_that_noise_must_be_white(name):
     assert STRATEGIES[name].needs_white_noise
     assert not STRATEGIES[name].needs_target
+
+
+def test_hiding_neighbours_makes_noise_that_is_correlated_with_them_valid():
+    assert Noise2Void().needs_white_noise
+    assert not Noise2Void((0, 2)).needs_white_noise
 
 
 def test_hidden_pixels_are_not_seen(clean):
@@ -80,6 +122,41 @@ def test_hidden_pixels_are_not_seen(clean):
     value(STRATEGIES["noise2void"], lambda noisy, _: seen.append(noisy) or noisy, batch)
     changed = (seen[0] != batch.noisy).flatten(1).sum(dim=1)
     assert (changed == 64).all()  # one in each 8 x 8 of 64 x 64
+
+
+@pytest.mark.parametrize("mask_px", [(0, 0), (0, 3), (2, 0), (1, 2)])
+def test_a_mask_hides_a_pixel_and_its_neighbours_and_what_they_get_comes_from_outside_of_it(clean, mask_px):
+    """Whatever stands inside of a mask, the network sees the same there."""
+    batch = batch_of(clean[:1], target=False)
+    strategy, judged = Noise2Void(mask_px), []
+
+    def seen(noisy):
+        given = []
+
+        def loss(_, target):
+            judged.append(target)
+            return target.sum()
+
+        strategy.objective(
+            lambda image, _: given.append(image) or image,
+            Batch(noisy, batch.level),
+            loss,
+            torch.Generator().manual_seed(0),
+        )
+        return given[0]
+
+    before = seen(batch.noisy)
+    # Which pixels were asked for, in the order of their cells; no two values are alike.
+    places = [(batch.noisy == v).nonzero()[0, 2:].tolist() for v in judged[0].flatten()]
+    assert len(places) >= 9
+    for y, x in places:
+        inside = np.s_[..., max(y - mask_px[0], 0) : y + mask_px[0] + 1, max(x - mask_px[1], 0) : x + mask_px[1] + 1]
+        assert (before[inside] != batch.noisy[inside]).all()
+        changed = batch.noisy.clone()
+        changed[inside] = 100.0
+        others = sum(abs(y - a) <= 2 * mask_px[0] + 2 and abs(x - b) <= 2 * mask_px[1] + 2 for a, b in places)
+        if others == 1:  # masks that lie apart from all others: what those get may come from here
+            assert torch.equal(seen(changed)[inside], before[inside])
 
 
 def test_half_images_are_made_of_adjacent_pixels():

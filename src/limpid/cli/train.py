@@ -30,10 +30,20 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="auto, supervised, noise2noise, recorrupted, noise2void or neighbor2neighbor.",
+            help="auto, supervised, noise2noise, recorrupted, noise2void, neighbor2neighbor or blind_spot.",
         ),
     ] = "auto",
-    network: Annotated[str, typer.Option(metavar="NAME", help="fast (of the shipped one's size) or small.")] = "fast",
+    mask_px: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="Y X",
+            help="noise2void: hide so many pixels above and below, and to either side, too.",
+            show_default="as measured",
+        ),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(metavar="NAME", help="fast (of the shipped one's size), small or blindspot.")
+    ] = "fast",
     start_from: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Start from its weights, such as those of fast.", show_default=False),
@@ -70,6 +80,7 @@ def train(
                 clean=clean,
                 pairs=pairs,
                 strategy=strategy,
+                mask_px=mask_px,
                 network=network,
                 start_from=start_from,
                 steps=steps,

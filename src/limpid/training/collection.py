@@ -96,6 +96,12 @@ class Collection:
     max_pixels : int
         Files that announce more are left out.
 
+    Attributes
+    ----------
+    quarter_turns : bool
+        Whether patches are turned by quarters, not by halves alone. Not to be where noise differs between rows and
+        columns: a network would be trained for columns that it is never given.
+
     Raises
     ------
     DataError
@@ -117,6 +123,7 @@ class Collection:
         self._value_range = value_range
         self._memory = memory
         self._max_pixels = max_pixels
+        self.quarter_turns = True
         self._skipped: dict[Path, str] = {}
         self._channels = channels
         self._round: int | None = None
@@ -145,7 +152,8 @@ class Collection:
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
         """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
         exposures = self.exposures(step)
-        patches = [_patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng) for _ in range(count)]
+        turn = 1 if self.quarter_turns else 2
+        patches = [_patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, turn) for _ in range(count)]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         has_target = exposures[0].targets is not None
         return Batch(noisy, level, target if has_target else None)
@@ -208,14 +216,19 @@ class Collection:
         return None
 
 
-def _patch(exposure: Exposure, side: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each."""
+def _patch(
+    exposure: Exposure, side: int, rng: np.random.Generator, turn: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each.
+
+    They are turned by a multiple of `turn` quarters.
+    """
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
     place = np.s_[n, y : y + side, x : x + side]
     noisy = exposure.unit(exposure.planes[place])
     target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
     level = level_maps(noisy, exposure.models)
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    turns, mirrored = turn * int(rng.integers(4 // turn)), bool(rng.integers(2))
     first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
     return first, second, third

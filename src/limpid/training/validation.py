@@ -10,8 +10,9 @@ from torch import nn
 
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
+from limpid.training.config import StrategyParameters
 from limpid.training.data import Pool, reduce
-from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.strategies import STRATEGIES, build_strategy, objective
 from limpid.training.strategies.recorrupted import recorrupted
 
 __all__ = ["HeldOut", "Validation"]
@@ -79,9 +80,10 @@ class HeldOut:
     """How much of the noise is left in patches that are not trained on, estimated without clean ones.
 
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
-    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise. The
-    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an estimate
-    made from differences doesn't bear bfloat16's rounding.
+    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise; a
+    strategy that is valid for noise that is not white is asked for its own prediction of the noisy values instead. The
+    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an
+    estimate made from differences doesn't bear bfloat16's rounding.
 
     Parameters
     ----------
@@ -89,18 +91,32 @@ class HeldOut:
         Images that are held out.
     strategy : str
         Name of the strategy.
+    parameters : StrategyParameters
+        Its parameters.
     patch_px : int
         Side of the patches.
     """
 
-    def __init__(self, source: Source, *, strategy: str, patch_px: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        strategy: str,
+        patch_px: int,
+        parameters: StrategyParameters = StrategyParameters(),  # noqa: B008 (frozen)
+    ) -> None:
+        own = build_strategy(strategy, parameters)
+        self._judge = STRATEGIES["supervised"] if own.needs_target or own.needs_white_noise else own
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                self._cases.append((batch, variance if own.noisy_target else 0.0))
+                continue
+            if self._judge is own:
+                self._cases.append((batch, variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
@@ -116,7 +132,7 @@ class HeldOut:
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """Return ``noise_left``: the mean squared error as a share of the noise's variance; by chance below 0."""
         error = sum(
-            float(objective(STRATEGIES["supervised"], network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+            float(objective(self._judge, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
         )
         return {"noise_left": error / sum(float(batch.level.square().mean()) for batch, _ in self._cases)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from limpid.core.denoiser import Denoiser
     from limpid.training.collection import Collection
-    from limpid.training.config import TrainConfig
+    from limpid.training.config import StrategyParameters, TrainConfig
 
 __all__ = ["Trained", "train"]
 
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 NETWORKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "fast": ("unet", {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]}),
     "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
+    "blindspot": ("blindspot", {"width": 32, "levels": 3}),
 }
 
 #: Folder of the checkpoint and the log inside a model folder.
@@ -110,6 +111,7 @@ def train(
     clean: str | PathLike[str] | None = None,
     pairs: str | PathLike[str] | None = None,
     strategy: str = "auto",
+    mask_px: tuple[int, int] | None = None,
     network: str = "fast",
     start_from: str | None = None,
     steps: int | None = None,
@@ -138,9 +140,13 @@ def train(
         Folder with another exposure of the same name for each noisy one.
     strategy : str
         ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`), ``recorrupted``, ``noise2void``,
-        ``neighbor2neighbor``, or ``auto``: the first that what is given and the measured noise allow.
+        ``neighbor2neighbor``, ``blind_spot`` (with the network ``blindspot``), or ``auto``: the first that what is
+        given and the measured noise allow.
+    mask_px : (int, int), optional
+        ``noise2void`` alone: how many pixels above and below, and to either side, are hidden with each pixel; as far
+        as the noise is measured to be correlated where not given. ``(0, 3)`` is for noise correlated along rows.
     network : str
-        ``fast``, of the size of the shipped one, or ``small``, a sixth of it.
+        ``fast``, of the size of the shipped one, ``small``, a sixth of it, or ``blindspot``.
     start_from : str, optional
         A model, by name or folder, whose weights are the start; it must be of the same network.
     steps : int, optional
@@ -191,11 +197,12 @@ def train(
     training, held_out = _split(files)
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
     collection = Collection(training, **options)
-    chosen, reason = _strategy(strategy, collection, clean=clean is not None, pairs=pairs is not None)
+    chosen, told, reason = _strategy(strategy, mask_px, collection, clean=clean is not None, pairs=pairs is not None)
     architecture, parameters = NETWORKS[network]
     config = _config(
         folder.resolve().name,
         chosen,
+        told,
         architecture,
         {"channels": collection.channels, **parameters},
         start_from=start_from,
@@ -208,11 +215,10 @@ def train(
     if all(weight.ndim >= 2 for weight in module.parameters()):
         config = dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
     _check_patch(patch_px, module, chosen)
-    validate = HeldOut(
-        Collection(held_out, channels=collection.channels, **options) if held_out else collection,
-        strategy=chosen,
-        patch_px=patch_px,
-    )
+    others = Collection(held_out, channels=collection.channels, **options) if held_out else collection
+    if told.mask_px is not None:
+        collection.quarter_turns = others.quarter_turns = told.mask_px[0] == told.mask_px[1]
+    validate = HeldOut(others, strategy=chosen, parameters=told, patch_px=patch_px)
     run = folder / RUN
     if steps is None:
         steps = stored_config(run).steps if resume else _steps_within(minutes or 20.0, config, module, collection)
@@ -298,19 +304,30 @@ def _split(files: list[tuple[Path, Path | None]]) -> tuple[list[tuple[Path, Path
     return [by_name[n] for n in training], [by_name[n] for n in held_out]
 
 
-def _strategy(asked: str, collection: Collection, *, clean: bool, pairs: bool) -> tuple[str, str]:
-    """Return the name of the strategy and why."""
-    from limpid.training.strategies import STRATEGIES
+def _strategy(
+    asked: str, mask_px: tuple[int, int] | None, collection: Collection, *, clean: bool, pairs: bool
+) -> tuple[str, StrategyParameters, str]:
+    """Return the name of the strategy, its parameters, and why."""
+    from limpid.training.config import StrategyParameters
+    from limpid.training.strategies import STRATEGIES, build_strategy
+    from limpid.training.strategies.mask import mask_reach
 
     if asked != "auto" and asked not in STRATEGIES:
         raise OptionError(f"no strategy {asked!r}; choose one of: auto, {', '.join(STRATEGIES)}.")
     if asked != "auto" and STRATEGIES[asked].needs_target and not (clean or pairs):
         what = "clean images" if asked == "supervised" else "a second exposure"
         raise OptionError(f"{asked} needs {what} of the same names; name their folder.")
-    told = [e.noise.white for e in collection.exposures(0)[:_LOOKED_AT]]
-    correlated = sum(white is False for white in told)
+    if mask_px is not None and asked != "noise2void":
+        raise OptionError(f"mask_px is for noise2void, the strategy asked for is {asked}; leave it out.")
+    told = [e.noise for e in collection.exposures(0)[:_LOOKED_AT]]
+    correlated = sum(noise.white is False for noise in told)
+    reach = mask_reach(told) if 2 * correlated > len(told) else (0, 0)
+    measured = StrategyParameters(mask_px=reach if reach and any(reach) else None)
     if asked != "auto":
-        if STRATEGIES[asked].needs_white_noise and 2 * correlated > len(told):
+        own = StrategyParameters(mask_px=mask_px)
+        if asked == "noise2void" and mask_px is None:
+            own = measured
+        if build_strategy(asked, own).needs_white_noise and reach != (0, 0):
             _log.warning(
                 "the noise is correlated between pixels in %d of %d images: %s is not valid for it and will learn to "
                 "keep a part of it",
@@ -318,18 +335,22 @@ def _strategy(asked: str, collection: Collection, *, clean: bool, pairs: bool) -
                 len(told),
                 asked,
             )
-        return asked, "asked for"
+        return asked, own, "asked for"
     if clean:
-        return "supervised", "there are clean images of the same names"
+        return "supervised", StrategyParameters(), "there are clean images of the same names"
     if pairs:
-        return "noise2noise", "there is a second exposure of each image"
-    if 2 * correlated > len(told):
+        return "noise2noise", StrategyParameters(), "there is a second exposure of each image"
+    if reach is None:
         raise DataError(
-            f"the noise is correlated between pixels in {correlated} of {len(told)} images, and no strategy that "
-            "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
-            "(clean), or choose a strategy by name to train all the same."
+            f"the noise is correlated between pixels in {correlated} of {len(told)} images, and further than a "
+            "network can be kept from seeing (or in the blocks of JPEG files); no strategy that learns from single "
+            "noisy images is valid for that; give a second exposure of each (pairs) or clean images (clean), or choose "
+            "a strategy by name to train all the same."
         )
-    return "recorrupted", "single noisy images, and their noise is white and of measured level"
+    if reach != (0, 0):
+        why = f"single noisy images, whose noise is correlated over up to {reach[0]} pixels down and {reach[1]} across"
+        return "noise2void", measured, why
+    return "recorrupted", StrategyParameters(), "single noisy images, and their noise is white and of measured level"
 
 
 def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
@@ -345,6 +366,7 @@ def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
 def _config(
     name: str,
     strategy: str,
+    strategy_parameters: StrategyParameters,
     architecture: str,
     parameters: Mapping[str, Any],
     *,
@@ -354,7 +376,9 @@ def _config(
     rate: float,
     seed: int,
 ) -> TrainConfig:
-    from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
+    from limpid.training.config import LIKELIHOOD_STRATEGIES, Architecture, Data, Optimiser, Stage, TrainConfig
+
+    loss = None if strategy in LIKELIHOOD_STRATEGIES else "mse"
 
     return TrainConfig(
         name=name,
@@ -363,8 +387,9 @@ def _config(
         architecture=Architecture(name=architecture, parameters=parameters),
         data=Data(pool="images of one's own", channels=parameters["channels"]),
         optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
-        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss="mse"),),
+        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss=loss),),
         strategy=strategy,
+        strategy_parameters=strategy_parameters,
         start_from=start_from,
     )
 
