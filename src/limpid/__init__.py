@@ -29,6 +29,7 @@ _PUBLIC = {
     "ReadError": "core.errors",
     "TooLargeError": "core.errors",
     "WriteError": "core.errors",
+    "advise": "workflows.advise",
     "assess": "workflows.assess",
     "benchmark": "workflows.benchmark",
     "denoise": "workflows.denoise",

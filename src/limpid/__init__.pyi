@@ -15,6 +15,7 @@ from limpid.io import read_image as read_image
 from limpid.io import write_image as write_image
 from limpid.noise.models import Gaussian as Gaussian
 from limpid.noise.models import PoissonGaussian as PoissonGaussian
+from limpid.workflows.advise import advise as advise
 from limpid.workflows.assess import assess as assess
 from limpid.workflows.benchmark import benchmark as benchmark
 from limpid.workflows.denoise import denoise as denoise

@@ -45,7 +45,7 @@ def denoise(
             "--model",
             "-m",
             metavar="NAME",
-            help="auto (the best network that ships), fast, nlm, wavelet, tv, bilateral, median, or a model folder.",
+            help="auto (the best that ships), fast, nlm, wavelet, tv, bilateral, median, zero-shot, or a model folder.",
         ),
     ] = "auto",
     sigma: Annotated[

@@ -170,16 +170,25 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
 def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:
     """Denoise one tile; where the strengths differ, luma and chroma come from two runs."""
     told = level(unit) if callable(level) else level
-    clean = _at_strength(denoiser, unit, told * np.float32(strength))
+    clean = _at_strength(denoiser, unit, told, strength)
     if strength == chroma:
         return clean
-    other = _at_strength(denoiser, unit, told * np.float32(chroma))
+    other = _at_strength(denoiser, unit, told, chroma)
     # Luma is the mean of the channels, chroma what is left of them.
     mixed: FloatArray = other + (clean - other).mean(axis=-1, keepdims=True)
     return mixed
 
 
-def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
+def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray, strength: float) -> FloatArray:
+    if not denoiser.capabilities.blind:
+        return _denoised(denoiser, unit, level * np.float32(strength))
+    if strength == 0:
+        return unit
+    clean = _denoised(denoiser, unit, level)
+    return clean if strength >= 1 else unit + np.float32(strength) * (clean - unit)
+
+
+def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
     caps = denoiser.capabilities
     if not level.any():
         return unit
@@ -191,7 +200,7 @@ def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> Flo
         raise ModelError(
             f"{denoiser.name!r} takes images of {takes} channels, this one has {unit.shape[-1]}; choose another model."
         )
-    single = [_at_strength(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
+    single = [_denoised(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
     return np.concatenate(single, axis=-1)
 
 

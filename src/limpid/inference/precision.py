@@ -19,7 +19,7 @@ from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
 from limpid.io.atomic import replacing
 from limpid.models.store import StoredModel
 
-__all__ = ["SelfTest", "self_test"]
+__all__ = ["SelfTest", "made_picture", "self_test"]
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +95,17 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     return SelfTest("bf16" if passed else "fp32", round(slow / fast, 2), round(error, 4), runtime.device)
 
 
-def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
-    """Return a made picture of ramps, edges and texture with noise of `sigma`, and its level."""
-    rng = np.random.default_rng(0)
+def made_picture(channels: int, side: int) -> FloatArray:
+    """Return a made picture of ramps, edges and texture, in [0, 1], shape (channels, side, side)."""
     y, x = np.mgrid[:side, :side] / side
     clean = 0.5 + 0.2 * (x + y - 1) + 0.15 * np.sign(np.sin(12 * x) * np.cos(9 * y)) + 0.1 * np.sin(90 * x * y)
-    noisy = clean + sigma * rng.standard_normal((1, channels, side, side))
+    return np.broadcast_to(clean, (channels, side, side)).astype(np.float32)
+
+
+def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return a made picture with noise of `sigma`, and its level."""
+    rng = np.random.default_rng(0)
+    noisy = made_picture(channels, side) + sigma * rng.standard_normal((1, channels, side, side))
     return noisy.astype(np.float32), np.full(noisy.shape, sigma, np.float32)
 
 

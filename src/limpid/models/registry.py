@@ -11,7 +11,7 @@ from limpid.core.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build_network"]
+__all__ = ["ARCHITECTURES", "DEFAULTS", "build_network"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
@@ -24,6 +24,16 @@ ARCHITECTURES: Final[Mapping[str, str]] = {
     "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
     "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
     "blindspot": "limpid.models.architectures.blindspot:Blindspot",
+}
+
+#: What each is built with where nothing else is asked for, the number of channels apart. That of ``unet`` is ``fast``.
+DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "unet": {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]},
+    "dncnn": {"width": 64, "depth": 17},
+    "ffdnet": {"width": 64, "depth": 15},
+    "autoencoder": {"input_px": 28, "widths": [32, 64], "latent_dim": 64, "kind": "convolutional"},
+    "convolutional_autoencoder": {"widths": [64, 128]},
+    "blindspot": {"width": 32, "levels": 3},
 }
 
 

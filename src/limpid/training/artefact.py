@@ -1,4 +1,4 @@
-"""From the checkpoint of a run to a model folder."""
+"""From a trained network to a model folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from torch import nn
+
 from limpid.core.image import FloatArray
 from limpid.inference.calibrate import calibrated
 from limpid.models.cards import ModelCard
 from limpid.models.checkpoint import measure_cost, save_model, write_card
-from limpid.models.registry import build_network
 from limpid.models.store import StoredModel
 from limpid.training.config import TrainConfig
-from limpid.training.loop import averaged_weights
 
 __all__ = ["HALO_LIMIT_PX", "write_model"]
 
@@ -22,7 +22,7 @@ HALO_LIMIT_PX: Final = 128
 
 
 def write_model(
-    run: Path,
+    network: nn.Module,
     folder: Path,
     config: TrainConfig,
     *,
@@ -34,12 +34,12 @@ def write_model(
     licence: str,
     metrics: Mapping[str, Any],
 ) -> StoredModel:
-    """Write the averaged network of a run with its card; halo and harmless bf16 are measured.
+    """Write a trained network with its card; halo and harmless bf16 are measured.
 
     Parameters
     ----------
-    run : Path
-        Folder of the run.
+    network : torch.nn.Module
+        That of the configuration, trained.
     folder : Path
         Of the model.
     config : TrainConfig
@@ -49,8 +49,6 @@ def write_model(
     sigma_max, noise, data, recipe, licence, metrics
         As in :class:`~limpid.models.cards.ModelCard`.
     """
-    network = build_network(config.architecture.name, config.architecture.parameters)
-    network.load_state_dict(averaged_weights(run))
     cost = measure_cost(network, channels=config.data.channels)
     card = ModelCard(
         name=config.name,

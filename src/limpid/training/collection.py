@@ -1,33 +1,42 @@
-"""Noisy images on disk, of which a bounded part is in memory, and batches drawn from them."""
+"""Images on disk, of which a bounded part is in memory, and batches drawn from them."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
 
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
-from limpid.io import DEFAULT_MAX_PIXELS, read_image
+from limpid.io import DEFAULT_MAX_PIXELS, probe, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
-from limpid.noise.models import NoiseModel, in_unit_of
+from limpid.noise.models import Gaussian, NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
 from limpid.training.data import turned
 
-__all__ = ["Collection", "Exposure"]
+__all__ = ["PARTS_FROM", "Collection", "Exposure", "Partner"]
 
 #: Steps that are drawn from the same images before others are read.
 _STEPS_PER_ROUND: Final = 1000
 
 #: Bytes of pixels in memory at a time.
 _MEMORY: Final = 2**30
+
+#: Planes from which on a part of an image is some of its planes; below, some of the rows of each.
+PARTS_FROM: Final = 8
+
+#: Where the target of a patch comes from: there is none, a clean image, another exposure in a file of its own, or
+#: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
+Partner = Literal["none", "clean", "exposure", "frame", "clean alone"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +56,7 @@ class Exposure:
     noise : NoiseEstimate
         Measured in `planes`.
     models : tuple of NoiseModel
-        The noise of each channel, the value range as ``[0, 1]``.
+        The noise of each channel, the value range as ``[0, 1]``; none for clean images.
     """
 
     planes: Array
@@ -60,7 +69,7 @@ class Exposure:
     def of(cls, image: Image, target: Image | None = None) -> Exposure:
         """Measure the noise of an image."""
         noise = estimate_noise(image)
-        models = in_unit_of(noise.models, image.value_range)
+        models = in_unit_of(noise.models, image.value_range) if noise.measured else ()
         targets = None if target is None else target.planes()
         return cls(image.planes(), targets, image.value_range, noise, models)
 
@@ -73,9 +82,39 @@ class Exposure:
         """Return pixels as float32, the value range as ``[0, 1]``."""
         return to_unit(pixels, self.value_range)
 
+    def against_clean(self) -> Exposure:
+        """Return it with the noise that its difference from clean targets shows, where none could be measured."""
+        assert self.targets is not None
+        if self.models:
+            return self
+        difference = self.unit(self.planes) - self.unit(self.targets)
+        sigmas = difference.std(axis=(0, 1, 2), dtype=np.float64)
+        return dataclasses.replace(self, models=tuple(Gaussian(float(sigma)) for sigma in sigmas))
+
+    def part(self, share: float, *, last: bool, patch_px: int) -> Exposure:
+        """Return its first or its last part: of the planes where there are eight or more, of the rows otherwise.
+
+        Parameters
+        ----------
+        share : float
+            Of the last part.
+        last : bool
+            Which of them.
+        patch_px : int
+            Rows that both must have; where there are too few for that, all is in both.
+        """
+        axis, least = (0, 1) if len(self.planes) >= PARTS_FROM else (1, patch_px)
+        length = self.planes.shape[axis]
+        end = length - max(least, round(share * length))
+        if end < least:
+            return self
+        cut = (slice(None),) * axis + (slice(end, None) if last else slice(end),)
+        targets = None if self.targets is None else self.targets[cut]
+        return dataclasses.replace(self, planes=self.planes[cut], targets=targets)
+
 
 class Collection:
-    """Noisy image files, each with a partner of the same scene or without.
+    """Image files, each with a partner of the same scene or without.
 
     Where all fit into memory they are read once. Otherwise some are read for a thousand steps, then others; which ones
     follows from the number of the step, so that a run that goes on from a checkpoint draws what one that was never
@@ -87,6 +126,10 @@ class Collection:
         Images and their partners.
     patch_px : int
         Largest patch that will be drawn; smaller images are left out.
+    partner : str
+        Where targets come from, see :data:`Partner`. Clean images of their own (``clean alone``) may hold no noise.
+    part : (float, bool), optional
+        Only a part of each image, see :meth:`Exposure.part`.
     channels : int, optional
         Channels that an image must have; those of the first readable one where not given.
     value_range : (float, float), optional
@@ -113,6 +156,8 @@ class Collection:
         files: Sequence[tuple[Path, Path | None]],
         *,
         patch_px: int,
+        partner: Partner = "none",
+        part: tuple[float, bool] | None = None,
         channels: int | None = None,
         value_range: tuple[float, float] | None = None,
         memory: int = _MEMORY,
@@ -120,6 +165,8 @@ class Collection:
     ) -> None:
         self._files = list(files)
         self._patch_px = patch_px
+        self._partner = partner
+        self._part = part
         self._value_range = value_range
         self._memory = memory
         self._max_pixels = max_pixels
@@ -130,6 +177,24 @@ class Collection:
         self._exposures: list[Exposure] = []
         self._all_fit = False
         self.exposures(0)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def first(self, count: int) -> Collection:
+        """Return the same from so many of the files."""
+        some = Collection(
+            self._files[:count],
+            patch_px=self._patch_px,
+            partner=self._partner,
+            part=self._part,
+            channels=self._channels,
+            value_range=self._value_range,
+            memory=self._memory,
+            max_pixels=self._max_pixels,
+        )
+        some.quarter_turns = self.quarter_turns
+        return some
 
     @property
     def channels(self) -> int:
@@ -152,11 +217,37 @@ class Collection:
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
         """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
         exposures = self.exposures(step)
-        turn = 1 if self.quarter_turns else 2
-        patches = [_patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, turn) for _ in range(count)]
+        frames, turn = self._partner == "frame", 1 if self.quarter_turns else 2
+        patches = [
+            _patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, frames=frames, turn=turn)
+            for _ in range(count)
+        ]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
-        has_target = exposures[0].targets is not None
-        return Batch(noisy, level, target if has_target else None)
+        return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
+
+    def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the middle of some of the images and its level, shape (C, H, W) each, at most so many pixels long."""
+        found = []
+        for exposure in self.exposures(0)[:count]:
+            height, width = exposure.planes.shape[1:3]
+            top, left = max(0, height - side_px) // 2, max(0, width - side_px) // 2
+            noisy = exposure.unit(exposure.planes[0, top : top + side_px, left : left + side_px])
+            found.append((noisy.transpose(2, 0, 1), _level(noisy, exposure).transpose(2, 0, 1)))
+        return found
+
+    def pixels(self) -> int:
+        """Return the pixels of all images (see :class:`~limpid.training.batch.Source`).
+
+        Where not all fit into memory, by what their headers announce; a file that has not been read yet and can't be
+        used counts too.
+        """
+        if self._all_fit:
+            return sum(math.prod(exposure.planes.shape[:3]) for exposure in self._exposures)
+        announced = sum(probe(path).pixels for path, _ in self._files if path not in self._skipped)
+        if self._part is None:
+            return announced
+        share, last = self._part
+        return round(announced * (share if last else 1 - share))
 
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
@@ -191,9 +282,12 @@ class Collection:
             reason = self._objection(image, target)
             if reason is None:
                 exposure = Exposure.of(image, target)
-                if exposure.noise.measured and exposure.noise.sigma > 0:
+                if self._partner == "clean":
+                    exposure = exposure.against_clean()
+                noisy = exposure.noise.measured and exposure.noise.sigma > 0
+                if noisy or self._partner in ("clean", "clean alone"):
                     self._channels = image.channels
-                    return exposure
+                    return self._own_part(exposure)
                 reason = "its noise can't be measured (it is constant, or clipped nearly everywhere)."
         except LimpidError as error:
             reason = str(error).removeprefix(f"{path}: ")
@@ -201,12 +295,20 @@ class Collection:
         _log.warning("%s: left out: %s", path, reason)
         return None
 
+    def _own_part(self, exposure: Exposure) -> Exposure:
+        if self._part is None:
+            return exposure
+        share, last = self._part
+        return exposure.part(share, last=last, patch_px=self._patch_px)
+
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
             return f"it has {image.channels} channels, the others {self._channels}; train them apart."
         size = image.planes().shape[1:3]
         if min(size) < self._patch_px:
             return f"{size[1]} x {size[0]} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+        if self._partner == "frame" and len(image.planes()) < 2:
+            return "it is a single frame; a stack of the same scene is needed, or a second exposure of each image."
         if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
             return "it holds pixels that are not finite; fill or crop them first."
         if target is not None and target.values.shape != image.values.shape:
@@ -217,18 +319,27 @@ class Collection:
 
 
 def _patch(
-    exposure: Exposure, side: int, rng: np.random.Generator, turn: int
+    exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool, turn: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each.
 
-    They are turned by a multiple of `turn` quarters.
+    They are turned by a multiple of `turn` quarters, 1 or 2.
     """
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
-    place = np.s_[n, y : y + side, x : x + side]
-    noisy = exposure.unit(exposure.planes[place])
-    target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
-    level = level_maps(noisy, exposure.models)
+    window = np.s_[y : y + side, x : x + side]
+    noisy = target = exposure.unit(exposure.planes[n][window])
+    if exposure.targets is not None:
+        target = exposure.unit(exposure.targets[n][window])
+    elif frames:
+        other = (n + int(rng.integers(1, count))) % count
+        target = exposure.unit(exposure.planes[other][window])
+    level = _level(noisy, exposure)
     turns, mirrored = turn * int(rng.integers(4 // turn)), bool(rng.integers(2))
     first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
     return first, second, third
+
+
+def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:
+    """Return the level of the noise in pixels of an image, 0 where none was measured; shape (Y, X, C) both."""
+    return level_maps(noisy, exposure.models) if exposure.models else np.zeros_like(noisy)

@@ -34,7 +34,17 @@ LIKELIHOOD_STRATEGIES: Final = frozenset({"blind_spot"})
 #: Largest reach of a mask: patches are to be more than mask.
 _MASK_MOST_PX: Final = 15
 
-__all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "StrategyParameters", "TrainConfig", "parse_loss"]
+__all__ = [
+    "Architecture",
+    "Data",
+    "Noise",
+    "Optimiser",
+    "Stage",
+    "Stop",
+    "StrategyParameters",
+    "TrainConfig",
+    "parse_loss",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +176,44 @@ class StrategyParameters:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When a run has converged; what then follows is in :meth:`limpid.training.stopping.Progress.cut`.
+
+    Attributes
+    ----------
+    figure : str
+        Name of the figure of the validation that is watched.
+    larger_is_better : bool
+        Of that figure.
+    patience : int
+        Checks in a row without a gain after which it has.
+    gain : float
+        How much better the figure must be to count as a gain, in its own unit.
+    decay : float
+        Steps in which the rate then falls to zero, as a share of those done, in ``(0, 1]``. In language models a fifth
+        gives what a cosine schedule over all of the steps gives [1]_.
+
+    References
+    ----------
+    .. [1] A. Hägele, E. Bakouch, A. Kosson, L. Ben Allal, L. von Werra, M. Jaggi, "Scaling laws and compute-optimal
+       training beyond fixed training durations", NeurIPS 2024, arXiv:2405.18392, section 3.
+    """
+
+    figure: str = "noise_left"
+    larger_is_better: bool = False
+    patience: int = 5
+    gain: float = 0.002
+    decay: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.patience < 1 or not self.gain >= 0 or not 0 < self.decay <= 1:
+            raise ConfigError(
+                "a stop needs a patience of at least 1, a gain of at least 0 and a decay above 0 and at most 1, got "
+                f"patience = {self.patience}, gain = {self.gain:g}, decay = {self.decay:g}."
+            )
+
+
 def parse_loss(text: str) -> tuple[tuple[float, str], ...]:
     """Return the weights and names of a loss.
 
@@ -233,6 +281,8 @@ class TrainConfig:
         In order; the last one ends at 1.
     start_from : str or None
         A model, by name or folder, or the folder of a run, whose weights are the start where they fit.
+    stop : Stop or None
+        When to stop before the last step; None for never.
     """
 
     name: str
@@ -246,6 +296,7 @@ class TrainConfig:
     strategy: str = "supervised"
     strategy_parameters: StrategyParameters = StrategyParameters()
     start_from: str | None = None
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         ends = [stage.until for stage in self.stages]

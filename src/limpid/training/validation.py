@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -12,6 +13,7 @@ from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.config import StrategyParameters
 from limpid.training.data import Pool, reduce
+from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, build_strategy, objective
 from limpid.training.strategies.recorrupted import recorrupted
 
@@ -80,10 +82,11 @@ class HeldOut:
     """How much of the noise is left in patches that are not trained on, estimated without clean ones.
 
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
-    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise; a
-    strategy that is valid for noise that is not white is asked for its own prediction of the noisy values instead. The
-    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an
-    estimate made from differences doesn't bear bfloat16's rounding.
+    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise that
+    is about Gaussian, or at hidden pixels (:mod:`~limpid.training.strategies.noise2void`), which is right for all white
+    noise but gives a network less to see than it has in use. A strategy that is valid for noise that is not
+    white judges itself in this way. The same patches and the same noise each time, so that checkpoints and strategies
+    can be compared. In float32: an estimate made from differences doesn't bear bfloat16's rounding.
 
     Parameters
     ----------
@@ -95,6 +98,10 @@ class HeldOut:
         Its parameters.
     patch_px : int
         Side of the patches.
+    gaussian : bool
+        Whether the noise is about Gaussian.
+    device : torch.device
+        Of the networks that will be validated.
     """
 
     def __init__(
@@ -102,37 +109,46 @@ class HeldOut:
         source: Source,
         *,
         strategy: str,
-        patch_px: int,
         parameters: StrategyParameters = StrategyParameters(),  # noqa: B008 (frozen)
+        patch_px: int,
+        gaussian: bool = True,
+        device: torch.device = CPU,
     ) -> None:
         own = build_strategy(strategy, parameters)
-        self._judge = STRATEGIES["supervised"] if own.needs_target or own.needs_white_noise else own
+        self._compare = STRATEGIES["supervised"]
+        if not own.needs_target and not (own.needs_white_noise and gaussian):
+            self._compare = STRATEGIES["noise2void"] if own.needs_white_noise else own
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch, variance if own.noisy_target else 0.0))
+                self._cases.append((batch.on(device), variance if own.noisy_target else 0.0))
                 continue
-            if self._judge is own:
-                self._cases.append((batch, variance))
+            if self._compare is not STRATEGIES["supervised"]:
+                self._cases.append((batch.on(device), variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
             added = float((made.target - torch.cat([batch.noisy, batch.noisy])).square().mean())
-            self._cases.append((made, variance + added))
+            self._cases.append((made.on(device), variance + added))
 
     @property
     def level(self) -> float:
         """Level of the noise that 99 % of the values have at most, the value range as 1."""
         return float(torch.cat([batch.level.flatten() for batch, _ in self._cases]).quantile(0.99))
 
-    @torch.no_grad()
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """Return ``noise_left``: the mean squared error as a share of the noise's variance; by chance below 0."""
-        error = sum(
-            float(objective(self._judge, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+        return {"noise_left": float(self.shares(network).mean())}
+
+    @torch.no_grad()
+    def shares(self, network: nn.Module) -> npt.NDArray[np.float64]:
+        """Return what ``noise_left`` is the mean of, batch by batch, shape (batches,)."""
+        mean = sum(float(batch.level.square().mean()) for batch, _ in self._cases) / len(self._cases)
+        errors = [
+            float(objective(self._compare, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
-        )
-        return {"noise_left": error / sum(float(batch.level.square().mean()) for batch, _ in self._cases)}
+        ]
+        return np.asarray(errors) / mean

@@ -49,7 +49,7 @@ def test_partners_are_cut_and_turned_alike(tmp_path):
         (tmp_path / name).mkdir()
     noisy = picture(tmp_path / "noisy" / "a.png")
     clean = picture(tmp_path / "clean" / "a.png", sigma=0)
-    batch = draw(Collection([(noisy, clean)], patch_px=32), count=16)
+    batch = draw(Collection([(noisy, clean)], patch_px=32, partner="clean"), count=16)
     residual = batch.noisy - batch.target
     assert float(residual.std()) == pytest.approx(SIGMA / 255, rel=0.1)
 
@@ -77,7 +77,7 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path, caplog):
 def test_a_partner_of_another_shape_is_left_out(tmp_path):
     first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (64, 64))
     with pytest.raises(DataError, match=r"none of the 1 images.*they must match"):
-        Collection([(first, second)], patch_px=32)
+        Collection([(first, second)], patch_px=32, partner="exposure")
 
 
 def test_a_bounded_part_is_in_memory_and_which_one_follows_from_the_step(tmp_path):
@@ -92,3 +92,20 @@ def test_a_bounded_part_is_in_memory_and_which_one_follows_from_the_step(tmp_pat
     assert len(seen) == 12
     late, resumed = (draw(c, step=5300) for c in (collection, Collection(files, patch_px=32, memory=3 * size)))
     assert np.array_equal(late.noisy, resumed.noisy)
+
+
+def test_patches_keep_their_rows_where_quarter_turns_are_out(tmp_path):
+    """Each row of the picture has a value of its own: in a patch turned by a quarter, each column has."""
+    rows = np.repeat(np.arange(40, dtype=np.uint8)[:, None] * 5, 40, axis=1)
+    noise = np.random.default_rng(0).integers(0, 5, rows.shape, dtype=np.uint8)
+    write_image(Image.from_array(rows + noise), tmp_path / "rows.png")
+    collection = Collection([(tmp_path / "rows.png", None)], patch_px=16)
+
+    def share_upright():
+        noisy = collection.draw(64, patch_px=16, rng=np.random.default_rng(0), step=0).noisy
+        return float((noisy.mean(3).std(2) > noisy.mean(2).std(2)).float().mean())
+
+    assert 0.3 < share_upright() < 0.7
+    collection.quarter_turns = False
+    assert share_upright() == 1
+    assert collection.first(1).quarter_turns is False

@@ -25,14 +25,14 @@ def estimate(spread, picture="camera", seed=0):
 @pytest.mark.parametrize("picture", ["camera", "coins", "grass"])
 @pytest.mark.parametrize(
     ("spread", "reach"),
-    [((1, 1), (0, 0)), ((1, 3), (0, 2)), ((4, 1), (3, 0)), ((1, 5), (0, 4)), ((2, 2), (1, 1)), ((3, 3), (2, 2))],
+    [((1, 1), (0, 0)), ((1, 3), (0, 2)), ((4, 1), (3, 0)), ((1, 4), (0, 3)), ((2, 2), (1, 1)), ((3, 3), (2, 2))],
 )
 def test_the_mask_reaches_as_far_as_the_noise_is_correlated(picture, spread, reach):
     """Means of n pixels go together up to n - 1 pixels apart; at that lag by 1 / n. Texture can add a pixel."""
     found = mask_reach([estimate(spread, picture)])
     assert found is not None
     assert all(abs(one - two) <= 1 for one, two in zip(found, reach, strict=True))
-    if picture == "coins":
+    if picture != "grass":
         assert found == reach
 
 

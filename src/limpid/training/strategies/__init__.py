@@ -13,7 +13,7 @@ from limpid.core.errors import ConfigError
 from limpid.training.batch import Batch
 from limpid.training.config import StrategyParameters
 from limpid.training.losses import weighted_sum
-from limpid.training.strategies.base import Predict, Strategy
+from limpid.training.strategies.base import Predict, Shared, Strategy, alone
 from limpid.training.strategies.blind_spot import BlindSpot
 from limpid.training.strategies.neighbor2neighbor import Neighbor2Neighbor
 from limpid.training.strategies.noise2noise import Noise2Noise
@@ -48,6 +48,7 @@ def objective(
     loss: str | None,
     seed: int,
     dtype: torch.dtype = torch.bfloat16,
+    shared: Shared = alone,
 ) -> Tensor:
     """Return what a strategy makes of a network and a batch.
 
@@ -58,16 +59,19 @@ def objective(
     network : torch.nn.Module
         Called as ``network(noisy, level)``; returns the residual to add.
     batch : Batch
-        What to learn from.
+        What to learn from, on the network's device.
     loss : str or None
         See :func:`~limpid.training.config.parse_loss`; None for strategies that have one of their own.
     seed : int
         All randomness follows from it.
     dtype : torch.dtype
         Precision of the convolutions: float32 or bfloat16.
+    shared : callable
+        Shares a prediction out between processes (:meth:`limpid.training.parallel.Processes.shared`). The strategy sees
+        the whole batch, so it needs to know nothing of them.
     """
     named = _no_loss if loss is None else weighted_sum(loss)
-    return strategy.objective(Predict(network, dtype), batch, named, torch.Generator().manual_seed(seed))
+    return strategy.objective(Predict(network, dtype, shared), batch, named, torch.Generator().manual_seed(seed))
 
 
 def _no_loss(_: Tensor, __: Tensor) -> Tensor:

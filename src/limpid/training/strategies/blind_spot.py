@@ -31,6 +31,7 @@ class BlindSpot:
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = True
     needs_prior: ClassVar = True
     patch_multiple: ClassVar = 1
 

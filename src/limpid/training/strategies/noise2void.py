@@ -7,17 +7,16 @@ from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from limpid.training.batch import Batch
 from limpid.training.strategies.base import Loss, Predict
 
 __all__ = ["Noise2Void"]
 
-#: One pixel is predicted in each cell; its sides are this plus twice the mask's reach: squares of 8 x 8 without.
-_CELL: Final = 8
+#: One pixel is predicted in each cell; its sides are this plus twice the mask's reach: squares of 4 x 4 without.
+_CELL: Final = 4
 
-#: How much further than the mask the surroundings go whose median takes its place.
+#: How much further than the mask the surroundings go whose values take its place.
 _RING: Final = 2
 
 
@@ -25,12 +24,13 @@ _RING: Final = 2
 class Noise2Void:
     """Hide pixels from the network and ask for their noisy value [1]_.
 
-    White noise can't be predicted from its surroundings, so that what is learnt is the signal. One pixel in 64 is
-    hidden, and gets the median of the 5 x 5 pixels around it without itself, as in N2V2 [2]_, whose replacement leaves
-    no checkerboard.
+    White noise can't be predicted from its surroundings, so that what is learnt is the signal. One pixel in 16 is
+    hidden, and gets the value of one of the 5 x 5 pixels around it, never its own: N2V2 [2]_ found that its own value,
+    which the paper may draw too, leaves a checkerboard. Its median in place of a drawn value is for networks without a
+    residual path; here it left half as much noise again (``recipes/LOG.md``).
 
     Noise that is correlated can be predicted from the neighbours it is correlated with. They are hidden with the pixel,
-    and all get the median of what lies up to two pixels outside of them [3]_.
+    and each gets the value of a pixel up to two outside of all of them [3]_.
 
     Attributes
     ----------
@@ -44,13 +44,14 @@ class Noise2Void:
     .. [2] E. Höck, T.-O. Buchholz, A. Brachmann, F. Jug, A. Freytag, "N2V2: fixing Noise2Void checkerboard artifacts
        with modified sampling strategies and a tweaked network architecture", ECCV workshops 2022.
     .. [3] C. Broaddus, A. Krull, M. Weigert, U. Schmidt, G. Myers, "Removing structured noise with self-supervised
-       blind-spot networks", ISBI 2020 ("structN2V"), there with random values in their place.
+       blind-spot networks", ISBI 2020 ("structN2V").
     """
 
     mask_px: tuple[int, int] = (0, 0)
 
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
+    needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
 
@@ -63,14 +64,14 @@ class Noise2Void:
         """Return the loss at hidden pixels (see :class:`~limpid.training.strategies.base.Strategy`)."""
         image, y, x = self._picked(batch.noisy, generator)
         hidden = batch.noisy.clone()
-        medians = self._medians(batch.noisy, image, y, x)
         height, width = hidden.shape[2:]
         reach_y, reach_x = self.mask_px
-        for dy in range(-reach_y, reach_y + 1):
-            for dx in range(-reach_x, reach_x + 1):
-                inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
-                # Pixels of all channels at one place are hidden together: their noise may be alike.
-                hidden[image[inside], :, y[inside] + dy, x[inside] + dx] = medians[inside]
+        steps = [(dy, dx) for dy in range(-reach_y, reach_y + 1) for dx in range(-reach_x, reach_x + 1)]
+        drawn = self._drawn(batch.noisy, image, y, x, count=len(steps), generator=generator)
+        for (dy, dx), values in zip(steps, drawn, strict=True):
+            inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
+            # Pixels of all channels at one place are hidden together: their noise may be alike.
+            hidden[image[inside], :, y[inside] + dy, x[inside] + dx] = values[inside]
         denoised = predict(hidden, batch.level)
         return loss(denoised[image, :, y, x], batch.noisy[image, :, y, x])
 
@@ -87,20 +88,25 @@ class Noise2Void:
         )
         inside = (y < height) & (x < width)
         image = torch.arange(count).view(-1, 1, 1).expand_as(y)
-        return image[inside], y[inside], x[inside]
+        image, y, x = (places[inside].to(noisy.device) for places in (image, y, x))
+        return image, y, x
 
-    def _medians(self, noisy: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Return the median of what surrounds the mask of each place, shape (places, C)."""
+    def _drawn(
+        self, noisy: Tensor, image: Tensor, y: Tensor, x: Tensor, *, count: int, generator: torch.Generator
+    ) -> Tensor:
+        """Return values drawn from what surrounds the mask of each place, shape (count, places, C)."""
         reach_y, reach_x = self.mask_px
         most_y, most_x = reach_y + _RING, reach_x + _RING
+        steps = [
+            (dy, dx)
+            for dy in range(-most_y, most_y + 1)
+            for dx in range(-most_x, most_x + 1)
+            if abs(dy) > reach_y or abs(dx) > reach_x
+        ]
+        down, across = torch.tensor(steps, device=noisy.device).unbind(-1)
+        rows, columns = y[:, None] + down, x[:, None] + across
         # What lies outside of the image is left out; mirrored, it could be a pixel of the mask.
-        padded = functional.pad(noisy, (most_x, most_x, most_y, most_y), value=torch.nan)
-        around = torch.stack(
-            [
-                padded[image, :, y + most_y + dy, x + most_x + dx]
-                for dy in range(-most_y, most_y + 1)
-                for dx in range(-most_x, most_x + 1)
-                if abs(dy) > reach_y or abs(dx) > reach_x
-            ]
-        )
-        return around.nanquantile(0.5, dim=0)
+        inside = (rows >= 0) & (rows < noisy.shape[2]) & (columns >= 0) & (columns < noisy.shape[3])
+        picked = torch.multinomial(inside.float().cpu(), count, replacement=True, generator=generator).to(noisy.device)
+        rows, columns = rows.gather(1, picked), columns.gather(1, picked)
+        return noisy[image[:, None], :, rows, columns].transpose(0, 1)
