@@ -34,6 +34,7 @@ _PUBLIC = {
     "benchmark": "workflows.benchmark",
     "denoise": "workflows.denoise",
     "estimate_noise": "workflows.noise",
+    "export": "workflows.export",
     "load_model": "workflows.models",
     "read_image": "io",
     "train": "workflows.train",

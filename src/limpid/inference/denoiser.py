@@ -13,6 +13,7 @@ from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
+from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
 __all__ = ["NetworkDenoiser", "to_nchw"]
@@ -102,7 +103,10 @@ class NetworkDenoiser:
 
     def _network(self, channels: int, precision: Precision) -> Network:
         if (channels, precision) not in self._networks:
-            self._networks[channels, precision] = self.runtime.compile(self.models[channels], precision=precision)
+            network = self.runtime.compile(self.models[channels], precision=precision)
+            if precision == "fp32":
+                check_test_vector(network, self.models[channels], runtime=self.runtime)
+            self._networks[channels, precision] = network
         return self._networks[channels, precision]
 
 

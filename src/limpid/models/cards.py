@@ -12,8 +12,8 @@ from limpid.core.errors import ModelError
 
 __all__ = ["CARD_VERSION", "ModelCard"]
 
-#: Raised when a reader of older cards could misread a newer one.
-CARD_VERSION: Final = 1
+#: Raised when a reader of older cards could misread a newer one. 1: up to `sha256`. 2: `training` and `test_vector`.
+CARD_VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,10 @@ class ModelCard:
         Measured figures by name, with their protocol under ``protocol``.
     sha256 : str
         Of the weight file.
+    training : mapping or None
+        The whole configuration of the run that made the weights; None where there was none.
+    test_vector : mapping or None
+        What the network gives for a made input, see :mod:`limpid.inference.test_vector`; None where that is not known.
     version : int
         Of this card's format.
     """
@@ -72,11 +76,13 @@ class ModelCard:
     licence: str
     metrics: Mapping[str, Any]
     sha256: str
+    training: Mapping[str, Any] | None = None
+    test_vector: Mapping[str, Any] | None = None
     version: int = CARD_VERSION
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
-        """Parse a card.
+        """Parse a card of this or an earlier version, and return it as one of this version.
 
         Raises
         ------
@@ -94,7 +100,7 @@ class ModelCard:
                 source=source,
             )
         try:
-            return cls(**raw)
+            return cls(**raw | {"version": CARD_VERSION})
         except TypeError as error:
             raise ModelError(
                 f"{source} lacks an entry of a model card, or has one too many: {error}", source=source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,7 @@ def write_model(
     licence: str,
     metrics: Mapping[str, Any],
 ) -> StoredModel:
-    """Write a trained network with its card; halo and harmless bf16 are measured.
+    """Write a trained network with its card; halo, harmless bf16 and test vector are measured.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def write_model(
     folder : Path
         Of the model.
     config : TrainConfig
-        Of the run.
+        Of the run; all of it goes into the card, but for the places of folders.
     pictures : sequence of float32 arrays, shape (C, H, W)
         What halo and bf16 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
     sigma_max, noise, data, recipe, licence, metrics
@@ -68,7 +69,15 @@ def write_model(
         licence=licence,
         metrics=metrics,
         sha256="",
+        training=_without_places(config),
     )
     model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX)
     write_card(model)
     return model
+
+
+def _without_places(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration with folders by name alone: where they lie is nobody else's business."""
+    start = None if config.start_from is None else Path(config.start_from).name
+    data = dataclasses.replace(config.data, pool=Path(config.data.pool).name)
+    return dataclasses.replace(config, start_from=start, data=data).to_dict()

@@ -20,7 +20,7 @@ CARD_NOTE: Final = "limpid_card"
 
 _OUTPUTS: Final = ("image", "residual")
 _NAMES: Final = ("noisy", "level")
-_COUNTS: Final = {"channels": 1, "size_multiple": 1, "halo_px": 0, "bytes_per_pixel": 1}
+_COUNTS: Final = {"channels": 1, "size_multiple": 1, "align_px": 1, "halo_px": 0, "bytes_per_pixel": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,8 @@ class OnnxCard:
         1 or 3.
     size_multiple : int or None
         Height and width of what the network is fed are multiples of this.
+    align_px : int or None
+        Tiles also begin at multiples of this: for networks that halve the image and pad it themselves.
     halo_px : int or None
         Pixels around a tile that the network must see.
     sigma_max : float
@@ -50,6 +52,7 @@ class OnnxCard:
     level: str | None = None
     channels: int | None = None
     size_multiple: int | None = None
+    align_px: int | None = None
     halo_px: int | None = None
     sigma_max: float = math.inf
     bytes_per_pixel: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.denoiser import to_nchw
+from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime, load_runtime
 
 __all__ = ["ForeignDenoiser", "Sizes", "chosen_runtime", "file_digest"]
@@ -53,8 +54,10 @@ class ForeignDenoiser:
         Where it runs.
     network : Network
         Gives the residual to add.
-    module : object
-        The network itself where it is a torch module, called as ``module(noisy, level)``; None otherwise.
+    as_onnx : callable or None
+        Returns an ONNX file of the network and the card that goes with it; None where there is no way to one.
+    as_weights : callable or None
+        Returns the weights as torch tensors by name; None where they belong to no torch module.
     """
 
     name: str
@@ -63,7 +66,8 @@ class ForeignDenoiser:
     sizes: Sizes
     runtime: Runtime
     network: Network
-    module: Any = None
+    as_onnx: Callable[[], tuple[bytes, OnnxCard]] | None = None
+    as_weights: Callable[[], Mapping[str, Any]] | None = None
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""

@@ -118,9 +118,9 @@ def _opened(keras: ModuleType, path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # layers may raise anything while they are built
-        why = " ".join(str(error).split())[:300]
+        why = " ".join(str(error).split()).partition(". ")[0][:200]
         raise ModelError(
-            f"{path} can't be opened: {why} Only layers that come with Keras can be used, and no lambdas.",
+            f"{path} can't be opened: {why}. Only layers that come with Keras can be used, and no lambdas.",
             source=str(path),
         ) from error
 

@@ -67,13 +67,14 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         multiple = plan.side or card.size_multiple or found_multiple(networks["fp32"], channels=plan.channels)
     except ModelError as error:
         raise ModelError(f"{path}: {error}", source=str(path)) from error
+    grid = math.lcm(multiple, card.align_px or 1)
     if plan.side is not None:
         halo: int | None = 0
     elif card.halo_px is not None:
-        halo = -(-card.halo_px // multiple) * multiple
+        halo = -(-card.halo_px // grid) * grid
     else:
         key = f"{digest} {card.to_json()}"
-        halo = found_halo(networks["fp32"], channels=plan.channels, multiple=multiple, key=key)
+        halo = found_halo(networks["fp32"], channels=plan.channels, multiple=grid, key=key)
     return ForeignDenoiser(
         name=path.stem,
         identity={"model": path.stem, "sha256": [digest], "card": card.to_json()},
@@ -83,12 +84,13 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
             blind=plan.level is None,
             sigma_max=card.sigma_max,
             halo_px=halo,
-            align_px=multiple,
+            align_px=grid,
             bytes_per_pixel=card.bytes_per_pixel or _BYTES_PER_PIXEL,
         ),
         sizes=Sizes(multiple=multiple),
         runtime=chosen,
         network=networks[arithmetic],
+        as_onnx=lambda: (content, card),
     )
 
 
@@ -102,7 +104,7 @@ def _plan(graph: Graph, card: OnnxCard | None, path: Path) -> _Plan:
     ports = {port.name: port for port in graph.inputs}
     names = (None, None) if card is None else (card.noisy, card.level)
     if len(ports) == 1:
-        names = (names[0] or next(iter(ports)), names[1])
+        names = (names[0] or next(iter(ports)), None)  # a level that nothing depends on is no input
     elif names == (None, None) and set(ports) == {"noisy", "level"}:
         names = ("noisy", "level")
     wanted = [name for name in names if name is not None]

@@ -44,7 +44,8 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     key : str
         What the answer is remembered by in the cache folder: the network's digest and all that decides besides.
     """
-    path = cache_folder("halo") / f"{hashlib.sha256(f'{key} {channels} {multiple}'.encode()).hexdigest()[:16]}.json"
+    name = hashlib.sha256(f"{key} {channels} {multiple}".encode()).hexdigest()[:16]
+    path = cache_folder("self-test") / f"halo-{name}.json"
     limit = -(-_LIMIT_PX // multiple) * multiple
     try:
         known = json.loads(path.read_text(encoding="utf-8"))["halo_px"]
@@ -80,7 +81,7 @@ def found_multiple(network: Network, *, channels: int) -> int:
         try:
             if network(plane, plane).shape == plane.shape:
                 return multiple
-        except (RuntimeError, ValueError, TypeError) as error:  # what runtimes and NumPy raise at shapes that don't fit
+        except (ModelError, RuntimeError, ValueError, TypeError) as error:  # as runtimes raise at sizes that don't fit
             problem = error
     why = f": {' '.join(str(problem).split())[:200]}" if problem else ""
     raise ModelError(f"the network returns no image of the size it is given, whatever that is{why}")

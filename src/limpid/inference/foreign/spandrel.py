@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import pickle
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -16,10 +18,13 @@ from torch import Tensor, nn
 
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
+from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
 from limpid.inference.foreign.reach import found_halo
+from limpid.inference.precision import made_picture
+from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.inference.runtimes.torch import TorchRuntime
-from limpid.models.checkpoint import measure_cost
+from limpid.models.checkpoint import measure_cost, to_onnx
 
 __all__ = ["load"]
 
@@ -34,6 +39,9 @@ _REFUSED: Final = frozenset({"IPT"})
 
 #: Networks that halve the image and pad it by themselves don't say how often: tiles begin at multiples of this.
 _GRID_PX: Final = 16
+
+#: Largest difference between a network and what it is exported as: fp32 arithmetic in another order.
+_EXPORT_TOLERANCE: Final = 1e-3
 
 #: Below it, padding to the smallest size a network takes would decide its cost.
 _COST_SIDE_PX: Final = 128
@@ -97,7 +105,8 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         sizes=sizes,
         runtime=chosen,
         network=chosen.prepare(module, precision=arithmetic),
-        module=module,
+        as_onnx=lambda: _exported(module, path, sizes, channels=channels, align_px=grid),
+        as_weights=lambda: weights,
     )
 
 
@@ -131,6 +140,38 @@ class _Residual(nn.Module):
         if isinstance(clean, tuple):  # FBCNN also returns the quality it found
             clean = clean[0]
         return clean - noisy
+
+
+def _exported(module: _Residual, path: Path, sizes: Sizes, *, channels: int, align_px: int) -> tuple[bytes, OnnxCard]:
+    multiple = -(-max(sizes.minimum, 1) // sizes.multiple) * sizes.multiple  # none of its multiples is too small
+    card = OnnxCard(output="residual", noisy="noisy", level="level", size_multiple=multiple, align_px=align_px)
+    try:
+        alone = copy.deepcopy(module).cpu()
+        content = to_onnx(alone, channels=channels, size_multiple=multiple, weights="fp32")
+    except Exception as error:  # the exporter raises errors of many kinds where it does not know an operation
+        raise ModelError(
+            f"{path}: torch can't export this network to ONNX: {_short(error)}", source=str(path)
+        ) from error
+    if not _gives_the_same(content, alone, channels=channels, multiple=multiple):
+        raise ModelError(
+            f"{path}: this network can't be exported: what torch makes of it gives another image at another size.",
+            source=str(path),
+        )
+    return content, card
+
+
+def _gives_the_same(content: bytes, module: nn.Module, *, channels: int, multiple: int) -> bool:
+    """Return whether an exported network gives what the module does, at a size the exporter was not shown."""
+    noisy = np.ascontiguousarray(made_picture(channels, 7 * multiple)[None, :, : 5 * multiple])
+    level = np.full_like(noisy, 0.1)
+    with torch.inference_mode():
+        expected = module(*(torch.from_numpy(array) for array in (noisy, level))).numpy()
+    try:
+        run = OpenVINORuntime().prepare(content, precision="fp32")
+        found = run({"noisy": noisy, "level": level})["residual"]
+    except RuntimeError:
+        return False
+    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _EXPORT_TOLERANCE)
 
 
 def _imported() -> ModuleType:

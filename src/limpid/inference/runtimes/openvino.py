@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ __all__ = ["Graph", "OpenVINORuntime", "Port"]
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
 
 #: Where notes stand in OpenVINO's own format.
-NOTES: Final = "limpid"
+_NOTES: Final = "limpid"
 
 #: Compiled kernels kept for shapes met before, by OpenVINO for each model and by oneDNN inside it for the process. By
 #: default these are 5000 and 1024, and a folder of pictures of many sizes takes more memory with each (measured: 90 MB
@@ -74,7 +75,7 @@ class OpenVINORuntime:
         return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
 
     def inspect(self, content: bytes) -> Graph:
-        """Return what an ONNX file takes and gives.
+        """Return what an ONNX file takes and gives; an input that nothing depends on is left out.
 
         Raises
         ------
@@ -86,12 +87,15 @@ class OpenVINORuntime:
             tuple(_port(port) for port in model.inputs), tuple(_port(port) for port in model.outputs), _notes(model)
         )
 
-    def save(self, content: bytes, path: Path, *, notes: Mapping[str, str]) -> None:
-        """Write an ONNX file as OpenVINO's own format: `path`, which ends with ``.xml``, and a ``.bin`` beside it."""
+    def to_ir(self, content: bytes, *, notes: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """Return an ONNX file in OpenVINO's own format: the ``.xml`` with notes in it, and the ``.bin``."""
         model = self._read(content)
         for key, value in notes.items():
-            model.set_rt_info(value, [NOTES, key])
-        ov.save_model(model, path, compress_to_fp16=False)  # weights that are fp16 already stay so
+            model.set_rt_info(value, [_NOTES, key])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.xml"
+            ov.save_model(model, path, compress_to_fp16=False)  # weights that are fp16 already stay so
+            return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
     def prepare(
         self, content: bytes, *, precision: Precision
@@ -128,14 +132,11 @@ class OpenVINORuntime:
 
 
 def _port(port: ov.Output) -> Port:
-    shape = port.partial_shape
-    if shape.rank.is_dynamic:
-        return Port(port.any_name, None, port.element_type.to_string())
-    return Port(
-        port.any_name,
-        tuple(None if length.is_dynamic else length.get_length() for length in shape),
-        port.element_type.to_string(),
-    )
+    dims = port.partial_shape
+    shape = None
+    if dims.rank.is_static:
+        shape = tuple(None if length.is_dynamic else length.get_length() for length in dims)
+    return Port(port.any_name, shape, port.element_type.to_string())
 
 
 def _notes(model: ov.Model) -> dict[str, str]:

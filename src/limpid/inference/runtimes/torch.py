@@ -68,9 +68,7 @@ class TorchRuntime:
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
-            inputs = [
-                torch.from_numpy(a).to(self.torch_device, memory_format=torch.channels_last) for a in (noisy, level)
-            ]
+            inputs = [self._tensor(array) for array in (noisy, level)]
             with (
                 lock,
                 torch.inference_mode(),
@@ -79,3 +77,8 @@ class TorchRuntime:
                 return np.asarray(network(*inputs).float().cpu().numpy())
 
         return run
+
+    def _tensor(self, array: FloatArray) -> torch.Tensor:
+        # torch warns of arrays that are read-only, as a level for all pixels is.
+        writable = np.require(array, requirements="W")
+        return torch.from_numpy(writable).to(self.torch_device, memory_format=torch.channels_last)
