@@ -5,9 +5,10 @@ import torch
 
 from limpid.models.prior import Prior
 from limpid.training.batch import Batch
-from limpid.training.config import STRATEGY_NAMES
+from limpid.training.config import LIKELIHOOD_STRATEGIES, STRATEGY_NAMES
 from limpid.training.losses import LOSSES
 from limpid.training.strategies import STRATEGIES
+from limpid.training.strategies.noise2void import Noise2Void
 
 SIGMA = 0.1
 
@@ -28,6 +29,10 @@ class Sure:
 
 def test_a_configuration_may_name_every_strategy_and_no_other():
     assert STRATEGIES.keys() == STRATEGY_NAMES
+
+
+def test_a_loss_is_named_for_all_but_those_that_learn_from_the_likelihood_of_a_prior():
+    assert {name for name, one in STRATEGIES.items() if one.needs_prior} == LIKELIHOOD_STRATEGIES
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -83,15 +88,32 @@ def test_denoising_better_makes_it_smaller_by_what_the_error_falls(strategy, cle
 def test_keeping_the_noise_is_no_answer(strategy, clean):
     """An input that is handed back is off by its noise, although no pixel of it is known to be wrong."""
     if strategy.needs_prior:
-        pytest.skip("its network can't hand back what it does not see")
+        pytest.skip("its network can't hand back what it does not see; see the next test")
     batch = batch_of(clean, target=strategy.needs_target)
     assert value(strategy, lambda noisy, _: noisy, batch) > 0.9 * SIGMA**2
 
 
-@pytest.mark.parametrize("name", ["noise2void", "neighbor2neighbor", "recorrupted"])
+def test_a_prior_that_keeps_the_noise_is_less_likely_than_one_that_knows_better(clean):
+    batch = batch_of(clean, target=False)
+
+    def likelihood(variance):
+        prior = Prior(clean + 0.05 * torch.sin(40 * clean), torch.full((32, 1, 1, 64, 64), variance))
+        predict = type("Predict", (), {"prior": lambda *_: prior})()
+        return float(STRATEGIES["blind_spot"].objective(predict, batch, LOSSES["mse"], torch.Generator()))
+
+    true = 0.05**2 / 2
+    assert likelihood(true) < min(likelihood(0.0), likelihood(4 * true), likelihood(1.0))
+
+
+@pytest.mark.parametrize("name", ["noise2void", "neighbor2neighbor", "recorrupted", "blind_spot"])
 def test_those_that_look_at_neighbours_alone_say_that_noise_must_be_white(name):
     assert STRATEGIES[name].needs_white_noise
     assert not STRATEGIES[name].needs_target
+
+
+def test_hiding_neighbours_makes_noise_that_is_correlated_with_them_valid():
+    assert Noise2Void().needs_white_noise
+    assert not Noise2Void((0, 2)).needs_white_noise
 
 
 def test_hidden_pixels_are_not_seen(clean):
@@ -100,6 +122,32 @@ def test_hidden_pixels_are_not_seen(clean):
     value(STRATEGIES["noise2void"], lambda noisy, _: seen.append(noisy) or noisy, batch)
     changed = (seen[0] != batch.noisy).flatten(1).sum(dim=1)
     assert (changed == 256).all()  # one in each 4 x 4 of 64 x 64
+
+
+@pytest.mark.parametrize("mask_px", [(0, 0), (0, 3), (2, 0), (1, 2)])
+def test_a_mask_hides_a_pixel_and_its_neighbours_and_what_they_get_comes_from_outside_of_it(mask_px):
+    (down, across), count = mask_px, 16
+    # Images of one cell, so of one mask, in which no two values are alike.
+    noisy = torch.arange(float(count * (4 + 2 * down) * (4 + 2 * across))).reshape(count, 1, 4 + 2 * down, -1)
+    seen, asked = [], []
+
+    def loss(_, target):
+        asked.extend(target.flatten())
+        return target.sum()
+
+    Noise2Void(mask_px).objective(
+        lambda image, _: seen.append(image) or image,
+        Batch(noisy, torch.ones_like(noisy)),
+        loss,
+        torch.Generator().manual_seed(0),
+    )
+    assert len(asked) == count
+    for before, after, value in zip(noisy[:, 0], seen[0][:, 0], asked, strict=True):
+        y, x = (before == value).nonzero()[0].tolist()
+        hidden = torch.zeros_like(before, dtype=torch.bool)
+        hidden[max(y - down, 0) : y + down + 1, max(x - across, 0) : x + across + 1] = True
+        assert torch.isin(after[hidden], before[~hidden]).all()
+        assert torch.equal(after[~hidden], before[~hidden])
 
 
 def test_half_images_are_made_of_adjacent_pixels():

@@ -50,14 +50,22 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="auto, adapt, supervised, noise2noise, recorrupted, noise2void or neighbor2neighbor.",
+            help="auto, adapt, supervised, noise2noise, recorrupted, noise2void, neighbor2neighbor or blind_spot.",
         ),
     ] = "auto",
+    mask_px: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="Y X",
+            help="noise2void: hide so many pixels above and below, and to either side, too.",
+            show_default="as far as the noise is correlated",
+        ),
+    ] = None,
     architecture: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="unet, small, dncnn, ffdnet, autoencoder or convolutional_autoencoder.",
+            help="unet, small, dncnn, ffdnet, autoencoder, convolutional_autoencoder or blindspot.",
             show_default="unet, or that of --start-from",
         ),
     ] = None,
@@ -67,12 +75,17 @@ def train(
     widths: Annotated[str | None, _described("Of each scale of a U-Net or autoencoder: 32,64.", metavar="N,N")] = None,
     blocks: Annotated[str | None, _described("Of a U-Net on each scale down.", metavar="N,N")] = None,
     decoder_blocks: Annotated[str | None, _described("Of a U-Net on each scale up.", metavar="N,N")] = None,
-    width: Annotated[int | None, _described("Of dncnn and ffdnet.")] = None,
+    width: Annotated[int | None, _described("Of dncnn, ffdnet and blindspot.")] = None,
     depth: Annotated[int | None, _described("Of dncnn and ffdnet.")] = None,
+    levels: Annotated[int | None, _described("Halvings of blindspot.")] = None,
     loss: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="mse, l1, charbonnier, huber, cross_entropy, ms_ssim, or a weighted sum."),
-    ] = "mse",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="mse, l1, charbonnier, huber, cross_entropy, ms_ssim, or a weighted sum.",
+            show_default="mse",
+        ),
+    ] = None,
     start_from: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Start from its weights, such as those of fast.", show_default=False),
@@ -140,6 +153,7 @@ def train(
             "decoder_blocks": _numbers(decoder_blocks),
             "width": width,
             "depth": depth,
+            "levels": levels,
         }
         with render.progress(quiet=quiet or not first) as bar:
             done = run(
@@ -148,6 +162,7 @@ def train(
                 clean=clean,
                 pairs=pairs,
                 strategy=strategy,
+                mask_px=mask_px,
                 architecture=architecture,
                 parameters={name: value for name, value in parameters.items() if value is not None},
                 loss=loss,

@@ -33,6 +33,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ffdnet": {"width": 64, "depth": 15},
     "autoencoder": {"input_px": 28, "widths": [32, 64], "latent_dim": 64, "kind": "convolutional"},
     "convolutional_autoencoder": {"widths": [64, 128]},
+    "blindspot": {"width": 32, "levels": 3},
 }
 
 #: Networks by a name of their own: architecture and parameters, the number of channels apart.

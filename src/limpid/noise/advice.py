@@ -108,8 +108,8 @@ def _structure(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
             "correlated",
             f"The noise is correlated (up to {lag:.2f} between neighbours), as after demosaicking, resizing or JPEG: "
             "Noise2Void and Neighbor2Neighbor are invalid for it, they would learn to keep it. Valid are clean "
-            "targets, Noise2Noise on two exposures, or synthetic noise of the same correlation. Networks made for "
-            "white noise leave part of it.",
+            "targets, Noise2Noise on two exposures, synthetic noise of the same correlation, or Noise2Void with a mask "
+            "over the pixels that are correlated. Networks made for white noise leave part of it.",
         )
     if noise.jpeg:
         yield (

@@ -3,6 +3,9 @@
 The mean square of a DCT coefficient of stationary noise is a weighted sum of its autocovariances; a handful of lags are
 solved for by weighted least squares over the coefficients. The lowest frequencies are left out because that is where
 texture is, and so are those that vary along one axis only: they hold what whole rows and columns share.
+
+How far the correlation reaches along an axis is read apart from that: from the coefficients of high frequency along the
+other axis, where there is hardly any texture, with the lowest ones along this axis, which tell long lags from short.
 """
 
 from __future__ import annotations
@@ -48,6 +51,9 @@ class Correlation:
     texture : float
         Relative variance of the energy from block to block: near 0 for noise, large where the blocks hold texture,
         whose neighbours go along with each other too.
+    along_x, along_y : tuple of 7 floats
+        Correlation coefficients at 1, 2, ... 7 pixels along rows and along columns. What whole rows (columns) share is
+        part of them.
     """
 
     x: float
@@ -58,6 +64,8 @@ class Correlation:
     rows: float
     columns: float
     texture: float
+    along_x: tuple[float, ...]
+    along_y: tuple[float, ...]
 
 
 def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Correlation:
@@ -88,16 +96,31 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
     shared = float(spectrum[high, 0].mean()), float(spectrum[0, high].mean())
     single = float(spectrum[high, 1:].mean()), float(spectrum[1:, high].mean())
     rows, columns = (math.sqrt(max(a / b - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
-    return Correlation(x, y, diagonal, math.sqrt(covariance[1, 1]), power, rows, columns, texture)
+    error = math.sqrt(covariance[1, 1])
+    along_x, along_y = (_along(mean) for mean in (spectrum[high].mean(axis=0), spectrum[:, high].mean(axis=1)))
+    return Correlation(x, y, diagonal, error, power, rows, columns, texture, along_x, along_y)
+
+
+def _along(spectrum: FloatArray) -> tuple[float, ...]:
+    """Return the correlation at lags 1 to 7 of rows whose squared coefficients have these means, shape (8,)."""
+    # As many lags as coefficients: their autocovariances follow exactly.
+    solution = np.linalg.solve(_along_design(SIDE), spectrum.astype(np.float64))
+    power = max(float(solution[0]), 1e-6)
+    return tuple(float(np.clip(one / power, -1, 1)) for one in solution[1:])
 
 
 def _design() -> FloatArray:
     """Return what each lag's autocovariance adds to each squared coefficient, shape (8, 8, lags)."""
+    along = _along_design(3).T
+    return np.stack([np.outer(along[down], along[right]) for down, right in _LAGS], axis=-1)
+
+
+def _along_design(lags: int) -> FloatArray:
+    """Return the same of rows alone, shape (8, lags)."""
     place = np.arange(SIDE)
     basis = np.cos(np.pi * (place + 0.5) * place[:, None] / SIDE) * math.sqrt(2 / SIDE)
     basis[0] /= math.sqrt(2)
-    along = [(basis[:, : SIDE - d] * basis[:, d:]).sum(axis=1) * (2 if d else 1) for d in range(3)]
-    return np.stack([np.outer(along[down], along[right]) for down, right in _LAGS], axis=-1)
+    return np.stack([(basis[:, : SIDE - d] * basis[:, d:]).sum(axis=1) * (2 if d else 1) for d in range(lags)], axis=-1)
 
 
 _DESIGN: Final = _design()

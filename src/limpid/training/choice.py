@@ -12,7 +12,9 @@ import numpy as np
 from limpid.core.errors import DataError, OptionError
 from limpid.noise.levels import level_maps
 from limpid.training.collection import Exposure, Partner
-from limpid.training.strategies import STRATEGIES
+from limpid.training.config import StrategyParameters
+from limpid.training.strategies import STRATEGIES, build_strategy
+from limpid.training.strategies.mask import mask_reach
 
 __all__ = ["Choice", "choose_strategy", "far_from_gaussian", "fitting_strategies", "same_scene"]
 
@@ -30,13 +32,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy and why it was taken."""
+    """A strategy, why it was taken, and its parameters."""
 
     strategy: str
     reason: str
+    parameters: StrategyParameters = StrategyParameters()  # noqa: RUF009 (frozen)
+
+    @property
+    def quarter_turns(self) -> bool:
+        """Whether patches may be turned by quarters: not where rows are masked in another way than columns."""
+        mask_px = self.parameters.mask_px
+        return mask_px is None or mask_px[0] == mask_px[1]
 
 
-def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner) -> Choice:
+def choose_strategy(
+    asked: str, exposures: Sequence[Exposure], partner: Partner, *, mask_px: tuple[int, int] | None = None
+) -> Choice:
     """Return the strategy to train with.
 
     Parameters
@@ -47,18 +58,22 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
         Some of the images.
     partner : str
         Where targets come from.
+    mask_px : (int, int), optional
+        What ``noise2void`` hides with a pixel; as far as the noise is measured to be correlated where not given.
 
     Raises
     ------
     OptionError
-        If there is no such strategy, or it needs targets and there are none.
+        If there is no such strategy, it needs targets and there are none, or it hides nothing.
     DataError
         If the noise rules out all that ``auto`` could take.
     """
     if asked != "auto" and asked not in STRATEGIES:
         raise OptionError(f"no strategy {asked!r}; choose one of: auto, adapt, {', '.join(STRATEGIES)}.")
+    if mask_px is not None and asked != "noise2void":
+        raise OptionError(f"mask_px is for noise2void, the strategy asked for is {asked}; leave it out.")
     if asked != "auto":
-        return _asked_for(asked, partner, exposures)
+        return _asked_for(asked, partner, exposures, mask_px)
     correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     match partner:
         case "clean":
@@ -70,11 +85,17 @@ def choose_strategy(asked: str, exposures: Sequence[Exposure], partner: Partner)
         case "frame":
             return Choice("noise2noise", "the frames of each stack show the same scene")
     if 2 * correlated > looked_at:
-        raise DataError(
-            f"the noise is correlated between pixels in {correlated} of {looked_at} images, and no strategy that "
-            "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
-            "(clean), or choose a strategy by name to train all the same."
-        )
+        mask = _mask(exposures)
+        if mask.mask_px is None:
+            raise DataError(
+                f"the noise is correlated between pixels in {correlated} of {looked_at} images, and further than can "
+                "be hidden from a network (or in the blocks of JPEG files): no strategy that learns from single noisy "
+                "images is valid for that; give a second exposure of each (pairs) or clean images (clean), or choose "
+                "a strategy by name to train all the same."
+            )
+        y, x = mask.mask_px
+        reason = f"single noisy images, and their noise is correlated over up to {y} pixels down and {x} across"
+        return Choice("noise2void", reason, mask)
     if far_from_gaussian(exposures):
         return Choice(
             "noise2void", f"single noisy images, and their noise is white, but of fewer than {_QUANTA} quanta a pixel"
@@ -94,6 +115,8 @@ def far_from_gaussian(exposures: Sequence[Exposure]) -> bool:
 def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[str]:
     """Return the names of the strategies that the data and the measured noise allow."""
     correlated = 2 * _correlated(exposures) > len(exposures[:LOOKED_AT])
+    if correlated and partner == "none":
+        return ["noise2void"] if _mask(exposures).mask_px is not None else []
     clean = partner in ("clean", "clean alone")
     return [
         name
@@ -110,8 +133,17 @@ def _correlated(exposures: Sequence[Exposure]) -> int:
     return sum(exposure.noise.white is False for exposure in exposures[:LOOKED_AT])
 
 
-def _asked_for(asked: str, partner: Partner, exposures: Sequence[Exposure]) -> Choice:
-    strategy = STRATEGIES[asked]
+def _mask(exposures: Sequence[Exposure]) -> StrategyParameters:
+    """Return what is to be hidden with a pixel; nothing for white noise, and for noise that can't be hidden."""
+    reach = mask_reach([exposure.noise for exposure in exposures[:LOOKED_AT]])
+    return StrategyParameters(mask_px=reach if reach is not None and any(reach) else None)
+
+
+def _asked_for(asked: str, partner: Partner, exposures: Sequence[Exposure], mask_px: tuple[int, int] | None) -> Choice:
+    parameters = StrategyParameters(mask_px=mask_px)
+    if asked == "noise2void" and mask_px is None:
+        parameters = _mask(exposures)
+    strategy = build_strategy(asked, parameters)
     correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     if strategy.needs_target and partner == "none":
         what = "clean images" if asked == "supervised" else "a second exposure"
@@ -126,7 +158,7 @@ def _asked_for(asked: str, partner: Partner, exposures: Sequence[Exposure]) -> C
             looked_at,
             asked,
         )
-    return Choice(asked, "asked for")
+    return Choice(asked, "asked for", parameters)
 
 
 def same_scene(exposure: Exposure) -> bool:

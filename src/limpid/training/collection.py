@@ -150,6 +150,12 @@ class Collection:
     max_pixels : int
         Files that announce more are left out.
 
+    Attributes
+    ----------
+    quarter_turns : bool
+        Whether patches are turned by quarters, not by halves alone. Not to be where noise differs between rows and
+        columns: a network would be trained for columns that it is never given.
+
     Raises
     ------
     DataError
@@ -175,6 +181,7 @@ class Collection:
         self._value_range = value_range
         self._memory = memory
         self._max_pixels = max_pixels
+        self.quarter_turns = True
         self._skipped: dict[Path, str] = {}
         self._channels = channels
         self._round: int | None = None
@@ -236,9 +243,10 @@ class Collection:
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
         """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
         exposures = self.exposures(step)
-        frames = self._partner == "frame"
+        frames, turn = self._partner == "frame", 1 if self.quarter_turns else 2
         patches = [
-            _patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, frames=frames) for _ in range(count)
+            _patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, frames=frames, turn=turn)
+            for _ in range(count)
         ]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
@@ -337,9 +345,12 @@ class Collection:
 
 
 def _patch(
-    exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool
+    exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool, turn: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each."""
+    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each.
+
+    They are turned by a multiple of `turn` quarters, 1 or 2.
+    """
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
     window = np.s_[y : y + side, x : x + side]
@@ -350,7 +361,7 @@ def _patch(
         other = (n + int(rng.integers(1, count))) % count
         target = exposure.unit(exposure.planes[other][window])
     level = _level(noisy, exposure)
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    turns, mirrored = turn * int(rng.integers(4 // turn)), bool(rng.integers(2))
     first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
     return first, second, third
 

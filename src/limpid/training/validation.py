@@ -11,9 +11,10 @@ from torch import nn
 
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
+from limpid.training.config import StrategyParameters
 from limpid.training.data import Pool, reduce
 from limpid.training.device import CPU
-from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.strategies import STRATEGIES, build_strategy, objective
 from limpid.training.strategies.base import Predict
 from limpid.training.strategies.recorrupted import recorrupted
 
@@ -82,9 +83,9 @@ class HeldOut:
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
     with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise that
     is about Gaussian, or at hidden pixels (:mod:`~limpid.training.strategies.noise2void`), which is right for all white
-    noise but gives a network less to see than it has in use. The same patches and the same noise each time, so that
-    checkpoints and strategies can be compared. In float32: an estimate made from differences doesn't bear bfloat16's
-    rounding.
+    noise but gives a network less to see than it has in use. A strategy that is valid for noise that is not
+    white judges itself in this way. The same patches and the same noise each time, so that checkpoints and strategies
+    can be compared. In float32: an estimate made from differences doesn't bear bfloat16's rounding.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ class HeldOut:
         Images that are held out.
     strategy : str
         Name of the strategy.
+    parameters : StrategyParameters
+        Its parameters.
     patch_px : int
         Side of the patches.
     gaussian : bool
@@ -101,19 +104,28 @@ class HeldOut:
     """
 
     def __init__(
-        self, source: Source, *, strategy: str, patch_px: int, gaussian: bool = True, device: torch.device = CPU
+        self,
+        source: Source,
+        *,
+        strategy: str,
+        parameters: StrategyParameters = StrategyParameters(),  # noqa: B008 (frozen)
+        patch_px: int,
+        gaussian: bool = True,
+        device: torch.device = CPU,
     ) -> None:
-        self._hidden = False
+        own = build_strategy(strategy, parameters)
+        self._compare = STRATEGIES["supervised"]
+        if not own.needs_target and not (own.needs_white_noise and gaussian):
+            self._compare = STRATEGIES["noise2void"] if own.needs_white_noise else own
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch.on(device), variance if STRATEGIES[strategy].noisy_target else 0.0))
+                self._cases.append((batch.on(device), variance if own.noisy_target else 0.0))
                 continue
-            if not gaussian:
-                self._hidden = True
+            if self._compare is not STRATEGIES["supervised"]:
                 self._cases.append((batch.on(device), variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
@@ -134,9 +146,8 @@ class HeldOut:
     def shares(self, network: nn.Module) -> npt.NDArray[np.float64]:
         """Return what ``noise_left`` is the mean of, batch by batch, shape (batches,)."""
         mean = sum(float(batch.level.square().mean()) for batch, _ in self._cases) / len(self._cases)
-        compare = STRATEGIES["noise2void" if self._hidden else "supervised"]
         errors = [
-            float(objective(compare, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+            float(objective(self._compare, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
         ]
         return np.asarray(errors) / mean

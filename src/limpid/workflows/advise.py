@@ -248,7 +248,13 @@ class _Bench:
 
         choice = self._data.choice
         side = max(setting.patch_px for setting in settings)
-        validate = HeldOut(self._data.held_out, strategy=choice.strategy, patch_px=side, gaussian=self._data.gaussian)
+        validate = HeldOut(
+            self._data.held_out,
+            strategy=choice.strategy,
+            parameters=choice.parameters,
+            patch_px=side,
+            gaussian=self._data.gaussian,
+        )
         for one in settings:
             data = dataclasses.replace(self._data, choice=dataclasses.replace(choice, strategy=one.strategy))
             config = make_config(

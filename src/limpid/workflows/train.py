@@ -110,9 +110,10 @@ def train(
     clean: str | PathLike[str] | None = None,
     pairs: str | PathLike[str] | None = None,
     strategy: str = "auto",
+    mask_px: tuple[int, int] | None = None,
     architecture: str | None = None,
     parameters: Mapping[str, Any] | None = None,
-    loss: str = "mse",
+    loss: str | None = None,
     start_from: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
@@ -148,17 +149,22 @@ def train(
         Folder with another exposure of the same name for each noisy one.
     strategy : str
         ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`, or stacks whose frames show the same scene),
-        ``recorrupted``, ``noise2void``, ``neighbor2neighbor``, or ``auto``: the first that what is given and the
-        measured noise allow. ``adapt`` goes on from the shipped weights, or those of `start_from`, by the strategy that
-        ``auto`` takes, and keeps the result only where it is better on what was held out.
+        ``recorrupted``, ``noise2void``, ``neighbor2neighbor``, ``blind_spot`` (with the architecture ``blindspot``), or
+        ``auto``: the first that what is given and the measured noise allow. ``adapt`` goes on from the shipped weights,
+        or those of `start_from`, by the strategy that ``auto`` takes, and keeps the result only where it is better on
+        what was held out.
+    mask_px : (int, int), optional
+        With ``noise2void``: how many pixels above and below, and to either side, are hidden with each pixel, such as
+        ``(0, 3)`` for noise that is correlated along rows. As far as it is measured to be where not given.
     architecture : str, optional
         ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), or another name of
         :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
     parameters : mapping, optional
         What the architecture is built with where its defaults are not wanted, such as ``{"latent_dim": 16}``.
-    loss : str
-        ``mse``, ``l1``, ``charbonnier``, ``huber``, ``cross_entropy``, ``ms_ssim``, or a sum with weights, such as
-        ``0.84 ms_ssim + 0.16 l1``. With noisy targets, ``mse`` alone leads to the mean.
+    loss : str, optional
+        ``mse`` where not given, ``l1``, ``charbonnier``, ``huber``, ``cross_entropy``, ``ms_ssim``, or a sum with
+        weights, such as ``0.84 ms_ssim + 0.16 l1``. With noisy targets, ``mse`` alone leads to the mean; ``blind_spot``
+        takes none.
     start_from : str, optional
         A model, by name or folder, whose weights are the start; it must be of the same network.
     steps : int, optional
@@ -240,6 +246,7 @@ def train(
         clean=clean,
         pairs=pairs,
         strategy="auto" if adapting else strategy,
+        mask_px=mask_px,
         patch_px=patch_px,
         hold_out_parts=adapting,
         value_range=value_range,
@@ -262,7 +269,12 @@ def train(
     check_patch(patch_px, module, config.strategy)
     module.to(trained_on)
     validate = HeldOut(
-        data.held_out, strategy=config.strategy, patch_px=patch_px, gaussian=data.gaussian, device=trained_on
+        data.held_out,
+        strategy=config.strategy,
+        parameters=config.strategy_parameters,
+        patch_px=patch_px,
+        gaussian=data.gaussian,
+        device=trained_on,
     )
     before = copy.deepcopy(module) if adapting else None
     run = folder / RUN

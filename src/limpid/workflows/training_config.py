@@ -118,7 +118,7 @@ def make_config(
     data: TrainingData,
     network: Network,
     *,
-    loss: str,
+    loss: str | None,
     start_from: str | None,
     patch_px: int,
     batch: int,
@@ -128,10 +128,13 @@ def make_config(
 ) -> TrainConfig:
     """Return the configuration of a run, its number of steps apart.
 
-    The optimiser is Muon where all weights are matrices: it got further at equal time than AdamW.
+    The loss is ``mse`` where none is named and the strategy takes one. The optimiser is Muon where all weights are
+    matrices: it got further at equal time than AdamW.
     """
-    from limpid.training.config import Architecture, Data, Optimiser, Stage, Stop, TrainConfig
+    from limpid.training.config import LIKELIHOOD_STRATEGIES, Architecture, Data, Optimiser, Stage, Stop, TrainConfig
 
+    if loss is None and data.choice.strategy not in LIKELIHOOD_STRATEGIES:
+        loss = "mse"
     parameters = {**network.parameters, "channels": data.channels}
     weights = build_network(network.architecture, parameters).parameters()
     return TrainConfig(
@@ -147,6 +150,7 @@ def make_config(
         ),
         stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss=loss),),
         strategy=data.choice.strategy,
+        strategy_parameters=data.choice.parameters,
         start_from=start_from,
         stop=None if patience is None else Stop(patience=patience, gain=CONVERGED),
     )

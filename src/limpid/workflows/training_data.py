@@ -94,6 +94,7 @@ def find_data(
     clean: str | PathLike[str] | None,
     pairs: str | PathLike[str] | None,
     strategy: str,
+    mask_px: tuple[int, int] | None = None,
     patch_px: int,
     hold_out_parts: bool = False,
     value_range: tuple[float, float] | None,
@@ -112,6 +113,8 @@ def find_data(
         Second exposures, of the same names.
     strategy : str
         See :func:`limpid.train`.
+    mask_px : (int, int), optional
+        See there too.
     patch_px : int
         Largest patch that will be drawn.
     hold_out_parts : bool
@@ -137,6 +140,8 @@ def find_data(
     others = _readable(partners) if partners is not None else []
     files = _paired(found, others) if found and others else _alone(found)
     if not files and clean is not None:
+        if mask_px is not None:
+            raise OptionError("mask_px is for noise2void, which learns from noisy images; leave it out.")
         return _synthetic(found, others, strategy, options)
     if not files:
         raise OptionError(
@@ -154,7 +159,7 @@ def find_data(
         and (strategy == "noise2noise" or (strategy == "auto" and all(map(same_scene, some))))
     ):
         partner = "frame"
-    choice = choose_strategy(strategy, some, partner)
+    choice = choose_strategy(strategy, some, partner, mask_px=mask_px)
     options |= {"partner": partner, "channels": collection.channels}
     if held_out:
         validation = Collection(held_out, **options)
@@ -164,6 +169,7 @@ def find_data(
         )
     else:
         collection = validation = collection.otherwise(partner=partner)
+    collection.quarter_turns = validation.quarter_turns = choice.quarter_turns
     gaussian = not far_from_gaussian(some)
     return TrainingData(collection, validation, choice, collection.channels, partner, gaussian, (collection,))
 

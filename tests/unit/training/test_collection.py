@@ -92,3 +92,20 @@ def test_a_bounded_part_is_in_memory_and_which_one_follows_from_the_step(tmp_pat
     assert len(seen) == 12
     late, resumed = (draw(c, step=5300) for c in (collection, Collection(files, patch_px=32, memory=3 * size)))
     assert np.array_equal(late.noisy, resumed.noisy)
+
+
+def test_patches_keep_their_rows_where_quarter_turns_are_out(tmp_path):
+    """Each row of the picture has a value of its own: in a patch turned by a quarter, each column has."""
+    rows = np.repeat(np.arange(40, dtype=np.uint8)[:, None] * 5, 40, axis=1)
+    noise = np.random.default_rng(0).integers(0, 5, rows.shape, dtype=np.uint8)
+    write_image(Image.from_array(rows + noise), tmp_path / "rows.png")
+    collection = Collection([(tmp_path / "rows.png", None)], patch_px=16)
+
+    def share_upright():
+        noisy = collection.draw(64, patch_px=16, rng=np.random.default_rng(0), step=0).noisy
+        return float((noisy.mean(3).std(2) > noisy.mean(2).std(2)).float().mean())
+
+    assert 0.3 < share_upright() < 0.7
+    collection.quarter_turns = False
+    assert share_upright() == 1
+    assert collection.first(1).quarter_turns is False

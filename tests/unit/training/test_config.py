@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,41 @@ def test_a_loss_is_a_name_or_a_weighted_sum(text, terms):
 def test_a_loss_that_is_none_is_refused_with_what_came_and_what_is_known(recipe, text, message):
     with pytest.raises(ConfigError, match=message + ".*(k|K)nown: charbonnier, cross_entropy, huber, l1, ms_ssim, mse"):
         TrainConfig.from_toml(recipe('loss = "mse"', f'loss = "{text}"'))
+
+
+def test_what_a_strategy_is_told_is_kept_and_may_be_missing_in_old_checkpoints():
+    raw = json.loads(json.dumps(TrainConfig.from_toml(WITH_STAGES).to_dict()))
+    del raw["strategy_parameters"]
+    assert TrainConfig.from_dict(raw, where="old").strategy_parameters.mask_px is None
+    told = raw | {"strategy": "noise2void", "strategy_parameters": {"mask_px": [0, 3]}}
+    config = TrainConfig.from_dict(told, where="new")
+    assert config.strategy_parameters.mask_px == (0, 3)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())), where="again") == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy_parameters": {"mask_px": [0, 3]}}, "mask_px is for the strategy 'noise2void', .* 'supervised'"),
+        ({"strategy": "noise2void", "strategy_parameters": {"mask_px": [3]}}, r"two numbers .* got \[3\]"),
+        ({"strategy": "noise2void", "strategy_parameters": {"mask_px": [0, -1]}}, r"from 0 to 15, got \[0, -1\]"),
+        ({"strategy": "noise2void", "strategy_parameters": {"mask": [0, 1]}}, "did you mean 'mask_px'"),
+        ({"strategy": "blind_spot"}, "'blind_spot' .* takes no loss, got 'l1'; leave it out"),
+    ],
+)
+def test_what_a_strategy_does_not_take_is_refused(changes, message):
+    raw = json.loads(json.dumps(TrainConfig.from_toml(WITH_STAGES).to_dict()))
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_dict(raw | changes, where="recipe")
+
+
+def test_a_likelihood_has_no_loss_and_all_else_has():
+    raw = json.loads(json.dumps(TrainConfig.from_toml(WITH_STAGES).to_dict()))
+    for stage in raw["stages"]:
+        del stage["loss"]
+    assert TrainConfig.from_dict(raw | {"strategy": "blind_spot"}, where="recipe").stages[0].loss is None
+    with pytest.raises(ConfigError, match="'supervised' needs a loss in each stage; add one of: charbonnier"):
+        TrainConfig.from_dict(raw, where="recipe")
 
 
 @pytest.mark.parametrize("content", [None, b"steps = ", b"\xff\xfe"])

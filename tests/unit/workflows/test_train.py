@@ -16,13 +16,17 @@ import limpid
 from limpid.core.errors import ConfigError, DataError, OptionError
 from limpid.core.image import Image
 from limpid.io import write_image
+from limpid.training.checkpoint import stored_config
 
 SIGMA = 25
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders ``noisy``, ``again`` (a second exposure), ``clean`` and ``soft`` (correlated noise) of three pictures."""
+    """Folders of three pictures: ``noisy``, ``again`` (a second exposure), ``clean``, and with correlated noise.
+
+    That of ``rows`` goes together over two pixels along rows, that of ``soft`` over six in all directions.
+    """
     root = tmp_path_factory.mktemp("files")
     rng = np.random.default_rng(0)
     for name in ("camera", "coins", "moon"):
@@ -32,7 +36,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("clean", clean),
             ("noisy", clean + noise[0]),
             ("again", clean + noise[1]),
-            ("soft", clean + 3 * ndimage.uniform_filter(noise[2], 3)),
+            ("rows", clean + 3**0.5 * ndimage.uniform_filter1d(noise[2], 3)),
+            ("soft", clean + 7 * ndimage.uniform_filter(noise[2], 7)),
         ):
             (root / folder).mkdir(exist_ok=True)
             write_image(Image.from_array(np.clip(values, 0, 255).astype(np.uint8)), root / folder / f"{name}.png")
@@ -71,12 +76,36 @@ def test_a_strategy_can_be_named(files: Path, tmp_path: Path, strategy: str) -> 
     assert (done.strategy, done.reason) == (strategy, "asked for")
 
 
+def test_a_blind_spot_is_trained_and_used(files: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'blind_spot' needs a network .* which 'unet' does not; choose 'blindspot'"):
+        tiny(files / "noisy", tmp_path / "mine", strategy="blind_spot")
+    blind = {"strategy": "blind_spot", "architecture": "blindspot", "parameters": {"width": 8, "levels": 1}}
+    with pytest.raises(ConfigError, match="takes no loss, got 'l1'"):
+        tiny(files / "noisy", tmp_path / "mine", loss="l1", **blind)
+    assert not (tmp_path / "mine").exists()
+    done = tiny(files / "noisy", tmp_path / "mine", **blind)
+    assert (done.strategy, done.architecture) == ("blind_spot", "blindspot")
+    clean = limpid.denoise(files / "noisy" / "camera.png", model=str(tmp_path / "mine"))
+    assert np.asarray(clean).shape == (128, 128)
+
+
 def test_correlated_noise_rules_out_what_learns_from_single_images(files: Path, tmp_path: Path, caplog) -> None:
     with pytest.raises(DataError, match=r"correlated between pixels in [23] of 3 images.*second exposure"):
         tiny(files / "soft", tmp_path / "mine")
     tiny(files / "soft", tmp_path / "mine", strategy="noise2void")
     assert "noise2void is not valid for it" in caplog.text
     assert tiny(files / "soft", tmp_path / "other", clean=files / "clean").strategy == "supervised"
+
+
+def test_noise_that_is_correlated_over_a_few_pixels_is_hidden_with_them(files: Path, tmp_path: Path, caplog) -> None:
+    done = tiny(files / "rows", tmp_path / "mine")
+    assert (done.strategy, "up to 0 pixels down and 2 across" in done.reason) == ("noise2void", True)
+    assert stored_config(tmp_path / "mine" / "run").strategy_parameters.mask_px == (0, 2)
+    tiny(files / "rows", tmp_path / "asked", strategy="noise2void", mask_px=(1, 4))
+    assert stored_config(tmp_path / "asked" / "run").strategy_parameters.mask_px == (1, 4)
+    assert "not valid" not in caplog.text
+    tiny(files / "rows", tmp_path / "none", strategy="noise2void", mask_px=(0, 0))
+    assert "noise2void is not valid for it" in caplog.text
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path: Path) -> None:
@@ -175,6 +204,8 @@ def test_an_autoencoder_learns_squares(files: Path, tmp_path: Path) -> None:
     [
         ({"strategy": "noise2vodi"}, "no strategy 'noise2vodi'"),
         ({"strategy": "noise2noise"}, "needs a second exposure"),
+        ({"mask_px": (0, 2)}, "mask_px is for noise2void, the strategy asked for is auto"),
+        ({"strategy": "noise2void", "mask_px": (0, 20)}, r"from 0 to 15, got \[0, 20\]"),
         ({"architecture": "huge"}, "no architecture 'huge'"),
         ({"parameters": {"latent_dims": 3}}, "unet has no latent_dims; it is described by: widths"),
         ({"minutes": 1.0}, "give one of them"),

@@ -78,7 +78,9 @@ class Noise2Void:
     def _picked(self, noisy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return image, row and column of one pixel in each cell."""
         count, _, height, width = noisy.shape
-        cell_y, cell_x = (_CELL + 2 * reach for reach in self.mask_px)
+        cell_y, cell_x = (
+            min(_CELL + 2 * reach, side) for reach, side in zip(self.mask_px, (height, width), strict=True)
+        )
         down, across = -(-height // cell_y), -(-width // cell_x)
         y, x = (
             torch.randint(side, (count, down, across), generator=generator) + side * torch.arange(n).view(shape)
