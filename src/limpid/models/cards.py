@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from limpid.core.errors import ModelError
+from limpid.core.errors import ModelError, OptionError
+from limpid.core.preprocess import Step, parse_steps
 
 __all__ = ["CARD_VERSION", "ModelCard"]
 
@@ -51,6 +52,8 @@ class ModelCard:
         Measured figures by name, with their protocol under ``protocol``.
     sha256 : str
         Of the weight file.
+    preprocessing : tuple of Step
+        What is done to an image before the network sees it, and undone afterwards.
     version : int
         Of this card's format.
     """
@@ -72,6 +75,7 @@ class ModelCard:
     licence: str
     metrics: Mapping[str, Any]
     sha256: str
+    preprocessing: tuple[Step, ...] = ()
     version: int = CARD_VERSION
 
     @classmethod
@@ -94,7 +98,9 @@ class ModelCard:
                 source=source,
             )
         try:
-            return cls(**raw)
+            return cls(**raw | {"preprocessing": parse_steps(raw.get("preprocessing", ()))})
+        except OptionError as error:
+            raise ModelError(f"{source}: {error}", source=source) from error
         except TypeError as error:
             raise ModelError(
                 f"{source} lacks an entry of a model card, or has one too many: {error}", source=source
