@@ -13,6 +13,7 @@ import torch
 
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
+from limpid.core.preprocess import preprocess
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
@@ -20,6 +21,7 @@ from limpid.noise.models import NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
 from limpid.training.data import turned
+from limpid.training.preparation import Preparation, holds_signal
 
 __all__ = ["Collection", "Exposure"]
 
@@ -29,7 +31,18 @@ _STEPS_PER_ROUND: Final = 1000
 #: Bytes of pixels in memory at a time.
 _MEMORY: Final = 2**30
 
+_AS_THEY_ARE: Final = Preparation()
+
+#: Patches that are drawn at most for one that holds signal; then the last of them is taken.
+_DRAWS_MOST: Final = 32
+
+#: Patches that are looked at to say how many hold no signal.
+_LOOKED_AT: Final = 256
+
 _log = logging.getLogger(__name__)
+
+#: Noisy values, their level, and the target: the noisy values where there is none.
+_Patch = tuple[FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,8 @@ class Collection:
         Images and their partners.
     patch_px : int
         Largest patch that will be drawn; smaller images are left out.
+    preparation : Preparation
+        What is done to images as they are read, and how patches are drawn from them.
     channels : int, optional
         Channels that an image must have; those of the first readable one where not given.
     value_range : (float, float), optional
@@ -107,6 +122,7 @@ class Collection:
         files: Sequence[tuple[Path, Path | None]],
         *,
         patch_px: int,
+        preparation: Preparation = _AS_THEY_ARE,
         channels: int | None = None,
         value_range: tuple[float, float] | None = None,
         memory: int = _MEMORY,
@@ -114,6 +130,7 @@ class Collection:
     ) -> None:
         self._files = list(files)
         self._patch_px = patch_px
+        self._preparation = preparation
         self._value_range = value_range
         self._memory = memory
         self._max_pixels = max_pixels
@@ -143,12 +160,24 @@ class Collection:
         return self._exposures
 
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
-        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
+        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches augmented."""
         exposures = self.exposures(step)
-        patches = [_patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng) for _ in range(count)]
+        patches = [self._patch(exposures, patch_px, rng) for _ in range(count)]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         has_target = exposures[0].targets is not None
         return Batch(noisy, level, target if has_target else None)
+
+    def _patch(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
+        """Return a patch, shape (C, side, side), drawn anew from all images where it is to hold signal and does not."""
+        skip = self._preparation.skip_empty
+        draws = _DRAWS_MOST if skip and rng.random() < skip else 1
+        for _ in range(draws):
+            patch = _cut(exposures[int(rng.integers(len(exposures)))], side, rng)
+            if draws == 1 or holds_signal(*patch[:2]):
+                break
+        turns, mirrored = self._preparation.turn(rng)
+        first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in patch)
+        return first, second, third
 
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
@@ -171,6 +200,17 @@ class Collection:
                 f"none of the {len(self._files)} images can be trained on; the first, {path}: {reason}",
                 source=str(path),
             )
+        if skip := self._preparation.skip_empty:
+            share = self._empty_share()
+            _log.info("%.0f %% of all patches hold nothing but noise; %g of the draws avoid them", 100 * share, skip)
+            if share == 1:
+                _log.warning("none of %d patches holds more than noise; train without skip_empty", _LOOKED_AT)
+
+    def _empty_share(self) -> float:
+        """Return the share of patches that hold nothing but noise, of some of those in memory."""
+        images, rng = self._exposures, np.random.default_rng(0)
+        drawn = (_cut(images[int(rng.integers(len(images)))], self._patch_px, rng) for _ in range(_LOOKED_AT))
+        return sum(not holds_signal(noisy, level) for noisy, level, _ in drawn) / _LOOKED_AT
 
     def _exposure(self, path: Path, partner: Path | None) -> Exposure | None:
         if path in self._skipped:
@@ -181,6 +221,10 @@ class Collection:
             if partner is not None:
                 target = read_image(partner, value_range=self._value_range, max_pixels=self._max_pixels)
             reason = self._objection(image, target)
+            if reason is None:
+                image = self._prepared(image)
+                target = None if target is None else self._prepared(target)
+                reason = self._size_objection(image)
             if reason is None:
                 exposure = Exposure.of(image, target)
                 if exposure.noise.measured and exposure.noise.sigma > 0:
@@ -196,9 +240,6 @@ class Collection:
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
             return f"it has {image.channels} channels, the others {self._channels}; train them apart."
-        size = image.planes().shape[1:3]
-        if min(size) < self._patch_px:
-            return f"{size[1]} x {size[0]} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
         if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
             return "it holds pixels that are not finite; fill or crop them first."
         if target is not None and target.values.shape != image.values.shape:
@@ -207,15 +248,21 @@ class Collection:
             return f"its partner has the value range {target.value_range}, it has {image.value_range}; they must match."
         return None
 
+    def _prepared(self, image: Image) -> Image:
+        return preprocess(image, self._preparation.preprocessing).image
 
-def _patch(exposure: Exposure, side: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each."""
+    def _size_objection(self, image: Image) -> str | None:
+        height, width = image.planes().shape[1:3]
+        if min(height, width) >= self._patch_px:
+            return None
+        return f"{width} x {height} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+
+
+def _cut(exposure: Exposure, side: int, rng: np.random.Generator) -> _Patch:
+    """Return a patch from anywhere in an image, shape (side, side, C)."""
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
     place = np.s_[n, y : y + side, x : x + side]
     noisy = exposure.unit(exposure.planes[place])
     target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
-    level = level_maps(noisy, exposure.models)
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-    first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
-    return first, second, third
+    return noisy, level_maps(noisy, exposure.models), target

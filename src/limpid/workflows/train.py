@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from limpid.core.errors import DataError, MissingExtraError, OptionError
+from limpid.core.preprocess import Step, parse_steps
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.expand import Found, find_images
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from limpid.core.denoiser import Denoiser
     from limpid.training.collection import Collection
     from limpid.training.config import TrainConfig
+    from limpid.training.preparation import Preparation
 
 __all__ = ["Trained", "train"]
 
@@ -117,6 +119,9 @@ def train(
     patch_px: int = 64,
     batch: int = 8,
     learning_rate: float = 1e-3,
+    preprocessing: Sequence[Step | Mapping[str, Any]] = (),
+    augment: str = "turns",
+    skip_empty: float = 0.0,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -151,6 +156,14 @@ def train(
         Side and number of the patches in a batch.
     learning_rate : float
         Highest rate; it warms up and falls to zero.
+    preprocessing : sequence of mapping
+        What is done to each image, in this order, and in use undone on the way out: such as ``{"name":
+        "normalise_percentile", "low": 1, "high": 99}``; see :mod:`limpid.core.preprocess`.
+    augment : str
+        How patches are varied at random: ``none``, ``mirror`` (left and right), or ``turns`` (by quarters, and
+        mirrored).
+    skip_empty : float
+        Share of the patches that are drawn anew as long as they hold nothing but noise, ``0 <= skip_empty < 1``.
     seed : int
         Every random number follows from it.
     value_range : (float, float), optional
@@ -179,6 +192,7 @@ def train(
     try:
         from limpid.training.collection import Collection
         from limpid.training.loop import Trainer, stored_config
+        from limpid.training.preparation import Preparation
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
@@ -189,7 +203,13 @@ def train(
     partners = clean if clean is not None else pairs
     files = _with_partners(_readable([noisy] if isinstance(noisy, str | PathLike) else noisy), partners)
     training, held_out = _split(files)
-    options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
+    preparation = Preparation(preprocessing=parse_steps(preprocessing), augment=augment, skip_empty=skip_empty)
+    options: dict[str, Any] = {
+        "patch_px": patch_px,
+        "preparation": preparation,
+        "value_range": value_range,
+        "max_pixels": max_pixels,
+    }
     collection = Collection(training, **options)
     chosen, reason = _strategy(strategy, collection, clean=clean is not None, pairs=pairs is not None)
     architecture, parameters = NETWORKS[network]
@@ -202,6 +222,7 @@ def train(
         patch_px=patch_px,
         batch=batch,
         rate=learning_rate,
+        preparation=preparation,
         seed=seed,
     )
     module = initial_network(config)
@@ -352,6 +373,7 @@ def _config(
     patch_px: int,
     batch: int,
     rate: float,
+    preparation: Preparation,
     seed: int,
 ) -> TrainConfig:
     from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
@@ -361,7 +383,7 @@ def _config(
         seed=seed,
         steps=1,  # replaced as soon as it is known
         architecture=Architecture(name=architecture, parameters=parameters),
-        data=Data(pool="images of one's own", channels=parameters["channels"]),
+        data=Data(pool="images of one's own", channels=parameters["channels"], preparation=preparation),
         optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
         stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss="mse"),),
         strategy=strategy,
