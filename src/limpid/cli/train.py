@@ -11,7 +11,7 @@ from limpid.cli.errors import reported
 from limpid.cli.options import Inputs, Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
 from limpid.core.errors import OptionError
 
-__all__ = ["train"]
+__all__ = ["preprocessing_steps", "train"]
 
 
 def _size(text: str) -> Any:
@@ -19,7 +19,7 @@ def _size(text: str) -> Any:
     return typer.Option(metavar="H W", min=1, help=text, show_default=False)
 
 
-def _preprocessing(
+def preprocessing_steps(
     crop: tuple[int, int] | None,
     resize: tuple[int, int] | None,
     normalise: str | None,
@@ -118,7 +118,7 @@ def train(
                 patch_px=patch_px,
                 batch=batch,
                 learning_rate=learning_rate,
-                preprocessing=_preprocessing(crop, resize, normalise, percentiles),
+                preprocessing=preprocessing_steps(crop, resize, normalise, percentiles),
                 augment=augment,
                 skip_empty=skip_empty,
                 seed=seed,

@@ -191,10 +191,14 @@ class Preprocessed:
         return self.stages[-1]
 
     @property
+    def noise_gain(self) -> float:
+        """What white noise is multiplied by, in the image's own units."""
+        return math.prod(step.noise_gain(before) for step, before in zip(self.steps, self.stages, strict=False))
+
+    @property
     def level_factor(self) -> float:
-        """What a level of white noise, as a share of the value range, is multiplied by."""
-        gains = (step.noise_gain(before) for step, before in zip(self.steps, self.stages, strict=False))
-        return math.prod(gains) * self.stages[0].span / self.image.span
+        """The same for its level as a share of the value range."""
+        return self.noise_gain * self.stages[0].span / self.image.span
 
     def restored(self, planes: Array) -> Array:
         """Return planes that followed from those of `image` in the first image's place, size and dtype."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
-from limpid.core.preprocess import preprocess
+from limpid.core.preprocess import Preprocessed, Step, preprocess
 from limpid.io import DEFAULT_MAX_PIXELS, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
@@ -58,7 +59,7 @@ class Exposure:
     value_range : (float, float)
         Values that become 0 and 1.
     noise : NoiseEstimate
-        Measured in `planes`.
+        That of `planes`.
     models : tuple of NoiseModel
         The noise of each channel, the value range as ``[0, 1]``.
     """
@@ -70,12 +71,17 @@ class Exposure:
     models: tuple[NoiseModel, ...]
 
     @classmethod
-    def of(cls, image: Image, target: Image | None = None) -> Exposure:
-        """Measure the noise of an image."""
-        noise = estimate_noise(image)
-        models = in_unit_of(noise.models, image.value_range)
-        targets = None if target is None else target.planes()
-        return cls(image.planes(), targets, image.value_range, noise, models)
+    def of(cls, image: Image, target: Image | None = None, steps: Sequence[Step] = ()) -> Exposure:
+        """Measure the noise of an image, and take both through the steps of preprocessing.
+
+        What is left of the noise follows as it does in use. Only whether it is white is measured once more, where the
+        size changed.
+        """
+        seen = preprocess(image, steps)
+        noise = _after(estimate_noise(image), seen)
+        models = in_unit_of(noise.models, seen.image.value_range)
+        targets = None if target is None else preprocess(target, steps).image.planes()
+        return cls(seen.image.planes(), targets, seen.image.value_range, noise, models)
 
     @property
     def size(self) -> int:
@@ -222,11 +228,9 @@ class Collection:
                 target = read_image(partner, value_range=self._value_range, max_pixels=self._max_pixels)
             reason = self._objection(image, target)
             if reason is None:
-                image = self._prepared(image)
-                target = None if target is None else self._prepared(target)
-                reason = self._size_objection(image)
+                exposure = Exposure.of(image, target, self._preparation.preprocessing)
+                reason = self._size_objection(exposure)
             if reason is None:
-                exposure = Exposure.of(image, target)
                 if exposure.noise.measured and exposure.noise.sigma > 0:
                     self._channels = image.channels
                     return exposure
@@ -248,14 +252,23 @@ class Collection:
             return f"its partner has the value range {target.value_range}, it has {image.value_range}; they must match."
         return None
 
-    def _prepared(self, image: Image) -> Image:
-        return preprocess(image, self._preparation.preprocessing).image
-
-    def _size_objection(self, image: Image) -> str | None:
-        height, width = image.planes().shape[1:3]
+    def _size_objection(self, exposure: Exposure) -> str | None:
+        height, width = exposure.planes.shape[1:3]
         if min(height, width) >= self._patch_px:
             return None
         return f"{width} x {height} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+
+
+def _after(noise: NoiseEstimate, seen: Preprocessed) -> NoiseEstimate:
+    """Return what is left of an image's noise by preprocessing."""
+    channels = noise.channels
+    if (gain := seen.noise_gain) != 1:
+        again = estimate_noise(seen.image).channels
+        channels = tuple(
+            dataclasses.replace(one.times(gain), correlation=other.correlation)
+            for one, other in zip(channels, again, strict=True)
+        )
+    return dataclasses.replace(noise, channels=channels, span=seen.image.span)
 
 
 def _cut(exposure: Exposure, side: int, rng: np.random.Generator) -> _Patch:

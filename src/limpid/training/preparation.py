@@ -32,7 +32,7 @@ class Preparation:
     Attributes
     ----------
     preprocessing : tuple of Step
-        Done to every image as it is read, before its noise is measured; stored in the model, which does it in use.
+        Done to every image as it is read; stored in the model, which does it in use.
     augment : str
         How patches are varied at random: ``none``, ``mirror`` (left and right), or ``turns`` (by quarters, and
         mirrored).

@@ -145,7 +145,7 @@ def test_patches_are_augmented_as_asked_for(tmp_path, augment, kinds):
     assert len({patch.numpy().tobytes() for patch in batch.noisy}) == kinds
 
 
-def test_images_are_prepared_before_their_noise_is_measured(tmp_path):
+def test_images_are_prepared_and_so_is_what_is_known_of_their_noise(tmp_path):
     steps = parse_steps([{"name": "resize", "height": 48, "width": 40}, {"name": "normalise_range"}])
     noisy, clean = picture(tmp_path / "a.png", sigma=SIGMA), picture(tmp_path / "b.png", sigma=0)
     collection = Collection([(noisy, clean)], patch_px=32, preparation=Preparation(preprocessing=steps))
@@ -153,10 +153,17 @@ def test_images_are_prepared_before_their_noise_is_measured(tmp_path):
     assert exposure.planes.shape == exposure.targets.shape == (1, 48, 40, 1)
     assert exposure.unit(exposure.planes).min() == 0
     assert exposure.noise.sigma == pytest.approx(SIGMA / 2, rel=0.1)
-    batch = draw(collection)
-    level = float(batch.level.mean())
-    assert level == pytest.approx(exposure.noise.sigma / exposure.noise.span, rel=0.1)
-    assert float((batch.noisy - batch.target).std()) == pytest.approx(level, rel=0.1)
+    assert exposure.noise.span == exposure.value_range[1] - exposure.value_range[0]
+
+
+@pytest.mark.parametrize("size", [(128, 80), (100, 120), (200, 300)])
+def test_the_level_told_is_what_a_change_of_size_leaves_of_the_noise(tmp_path, size):
+    steps = parse_steps([{"name": "resize", "height": size[0], "width": size[1]}, {"name": "normalise_range"}])
+    files = [(picture(tmp_path / "a.png", (256, 240)), picture(tmp_path / "b.png", (256, 240), sigma=0))]
+    collection = Collection(files, patch_px=32, preparation=Preparation(preprocessing=steps))
+    batch = draw(collection, count=64)
+    assert float(batch.level.mean()) == pytest.approx(float((batch.noisy - batch.target).std()), rel=0.1)
+    assert collection.exposures(0)[0].noise.white is (size[1] <= 120)
 
 
 def test_an_image_that_is_cropped_below_a_patch_is_left_out(tmp_path):
