@@ -14,6 +14,7 @@ from limpid.models.store import StoredModel, find_models
 from limpid.training.artefact import HALO_LIMIT_PX, write_model
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool, reduce
+from limpid.training.start import initial_network
 from limpid.workflows.benchmark import benchmark
 
 WEIGHTS = Path(__file__).parent.parent / "src" / "limpid" / "models" / "weights"
@@ -36,7 +37,7 @@ def main() -> None:
         raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
     _, held_out = open_pool(config.data)
     model = write_model(
-        args.run,
+        initial_network(dataclasses.replace(config, start_from=str(args.run))),
         args.out or WEIGHTS / config.name,
         config,
         sigma_max=config.noise.sigma_max / 255,

@@ -15,9 +15,11 @@ from limpid.io import read_image as read_image
 from limpid.io import write_image as write_image
 from limpid.noise.models import Gaussian as Gaussian
 from limpid.noise.models import PoissonGaussian as PoissonGaussian
+from limpid.workflows.advise import advise as advise
 from limpid.workflows.assess import assess as assess
 from limpid.workflows.benchmark import benchmark as benchmark
 from limpid.workflows.denoise import denoise as denoise
+from limpid.workflows.export import export as export
 from limpid.workflows.models import load_model as load_model
 from limpid.workflows.noise import estimate_noise as estimate_noise
 from limpid.workflows.train import train as train

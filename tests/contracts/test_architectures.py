@@ -15,9 +15,10 @@ SMALL = {
     "unet": ("unet", {"widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}),
     "dncnn": ("dncnn", {"width": 16, "depth": 3}),
     "ffdnet": ("ffdnet", {"width": 16, "depth": 3}),
-    "autoencoder": ("autoencoder", {"input_px": 12, "widths": [8, 16], "k": 10}),
-    "autoencoder, dense": ("autoencoder", {"input_px": 7, "widths": [20], "k": 5, "kind": "dense"}),
+    "autoencoder": ("autoencoder", {"input_px": 12, "widths": [8, 16], "latent_dim": 10}),
+    "autoencoder, dense": ("autoencoder", {"input_px": 7, "widths": [20], "latent_dim": 5, "kind": "dense"}),
     "convolutional_autoencoder": ("convolutional_autoencoder", {"widths": [8, 16]}),
+    "blindspot": ("blindspot", {"width": 8, "levels": 2}),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limpid.cli.errors import FAILED, reported
-from limpid.cli.options import Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import AllowPickle, Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
     from limpid.evaluation.reference_free.assessment import Assessment
@@ -57,6 +57,7 @@ def assess(
         Path | None,
         typer.Option(metavar="PNG", help="Write a proof sheet; a folder for several images.", show_default=False),
     ] = None,
+    allow_pickle: AllowPickle = False,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
     json: Json = False,
@@ -82,6 +83,7 @@ def assess(
                 noisy,
                 denoised,
                 model=model,
+                allow_pickle=allow_pickle,
                 sigma=sigma,
                 noise=noise,
                 repeats=repeat or (),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import AllowPickle, Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
     from limpid.cli.render import Bar
@@ -59,6 +59,7 @@ def benchmark(
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    allow_pickle: AllowPickle = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -89,6 +90,7 @@ def benchmark(
                 runtime=runtime,
                 device=device,
                 threads=threads,
+                allow_pickle=allow_pickle,
                 on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigma or DEFAULT_SIGMAS)),
             )
         if json:

@@ -8,6 +8,7 @@ import typer
 
 from limpid.cli.errors import FAILED, reported
 from limpid.cli.options import (
+    AllowPickle,
     Device,
     Inputs,
     Json,
@@ -45,7 +46,8 @@ def denoise(
             "--model",
             "-m",
             metavar="NAME",
-            help="auto (the best network that ships), fast, nlm, wavelet, tv, bilateral, median, or a model folder.",
+            help="auto (the best that ships), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
+            "or a model's folder or file.",
         ),
     ] = "auto",
     sigma: Annotated[
@@ -86,6 +88,7 @@ def denoise(
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    allow_pickle: AllowPickle = False,
     max_pixels: MaxPixels = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -115,6 +118,7 @@ def denoise(
             chroma_strength=chroma_strength,
             runtime=runtime,
             device=device,
+            allow_pickle=allow_pickle,
             threads=threads,
             memory=memory,
             value_range=value_range,

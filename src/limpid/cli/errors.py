@@ -33,8 +33,9 @@ def reported(*, json: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        typer.echo("limpid: interrupted; what is done is whole, nothing else was touched.", err=True)
+    except KeyboardInterrupt as stopped:
+        what = str(stopped) or "what is done is whole, nothing else was touched."
+        typer.echo(f"limpid: interrupted; {what}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except (LimpidError, OSError, MemoryError) as error:
         _report(str(error) or "not enough memory.", json=json)

@@ -8,16 +8,32 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from limpid.cli.errors import INTERRUPTED
 
-__all__ = ["end_promptly"]
+__all__ = ["end_promptly", "unhurried"]
 
 #: How long the ordinary way out may take. Python sees an interrupt only between two of its own instructions, and
 #: denoising a large image may be a single call.
 _GRACE_S: Final = 0.4
+
+#: How long it may take where there is something to save first: a step of training, a validation, a checkpoint.
+_SAVING_S: Final = 60.0
+
+_saving = threading.Event()
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Leave time to save what is done after Ctrl-C; a second one ends the program as promptly as ever."""
+    _saving.set()
+    try:
+        yield
+    finally:
+        _saving.clear()
 
 
 def end_promptly() -> None:
@@ -34,11 +50,21 @@ def _watch(reader: socket.socket, _writer: socket.socket) -> None:
     """Wait for the byte that the interpreter sends the moment a signal arrives; `_writer` must stay open for it."""
     while number := reader.recv(1):
         if number[0] == signal.SIGINT:
+            if _saving.is_set():
+                _wait_for_another(reader)
             time.sleep(_GRACE_S)
             _remove_unfinished()
             with suppress(OSError):
                 os.write(2, b"\nlimpid: interrupted\n")
             os._exit(INTERRUPTED)
+
+
+def _wait_for_another(reader: socket.socket) -> None:
+    """Return at the next interrupt, or when the time to save is over."""
+    reader.settimeout(_SAVING_S)
+    with suppress(TimeoutError):
+        while reader.recv(1)[0] != signal.SIGINT:
+            pass
 
 
 def _remove_unfinished() -> None:

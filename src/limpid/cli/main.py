@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from limpid.cli import assess, benchmark, cache, demo, denoise, models, noise, train
+from limpid.cli import advise, assess, benchmark, cache, demo, denoise, export, models, noise, train
 from limpid.cli.errors import FAILED, INTERRUPTED
 from limpid.cli.interrupt import end_promptly
 from limpid.cli.streams import OutputLostError, drop_output, ready_streams
@@ -28,9 +28,11 @@ for _verb in (
     denoise.denoise,
     noise.noise,
     assess.assess,
+    advise.advise,
     train.train,
     benchmark.benchmark,
     models.models,
+    export.export,
     demo.demo,
     cache.cache,
 ):

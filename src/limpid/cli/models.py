@@ -26,4 +26,4 @@ def models(runtime: Runtime = "auto", json: Json = False, quiet: Quiet = False, 
         else:
             render.print_table(*tables.models_table(rows))
             render.print_line("")
-            render.print_line(f"--model takes: auto, {', '.join(denoiser_names())}, or a model folder")
+            render.print_line(f"--model takes: auto, {', '.join(denoiser_names())}, a model folder or file")

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 __all__ = [
+    "AllowPickle",
     "Device",
     "Inputs",
     "Json",
@@ -74,6 +75,10 @@ Memory = Annotated[
 ]
 Runtime = Annotated[str, typer.Option(metavar="NAME", help="What runs networks: auto, openvino or torch.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="What networks run on: auto, cpu or cuda.")]
+AllowPickle = Annotated[
+    bool,
+    typer.Option("--allow-pickle", help="Open .pth, .pt and .ckpt models too, which are pickles; for weights only."),
+]
 ValueRange = Annotated[
     tuple[float, float] | None,
     typer.Option(

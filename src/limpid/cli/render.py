@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -18,6 +18,10 @@ from rich.text import Text
 from limpid.cli.errors import one_line
 
 __all__ = ["Bar", "plain", "print_json", "print_line", "print_paragraph", "print_table", "progress"]
+
+
+#: Steps that the loss shown is about the mean of.
+_LOSS_STEPS: Final = 50
 
 
 class _Row(Protocol):
@@ -34,6 +38,8 @@ class Bar:
         self._bar = bar
         self._console = console
         self._task = None if bar is None else bar.add_task("", total=None, speed="")
+        self._start: tuple[int, float] | None = None
+        self._loss: float | None = None
 
     def planned(self, count: int) -> None:
         """Set the length of the bar."""
@@ -53,6 +59,17 @@ class Bar:
         self._bar.update(self._task, completed=done, total=count or task.total)
         if task.elapsed and task.completed:
             self._bar.update(self._task, speed=f"{task.completed / task.elapsed:.3g}/s")
+
+    def trained(self, step: int, count: int, loss: float) -> None:
+        """Set the steps done and in all, and show the loss: the mean over some steps, since that of one jumps."""
+        if self._bar is None or self._task is None:
+            return
+        elapsed = self._bar.tasks[0].elapsed or 0.0
+        # A run that goes on from a checkpoint did the steps before it in another call.
+        first, since = self._start = self._start or (step - 1, elapsed)
+        self._loss = loss if self._loss is None else self._loss + (loss - self._loss) / _LOSS_STEPS
+        rate = f"  {(step - first) / (elapsed - since):.3g} steps/s" if elapsed - since > 1 else ""
+        self._bar.update(self._task, completed=step, total=count, speed=f"loss {self._loss:.4g}{rate}")
 
     def finished(self, row: _Row) -> None:
         """Count one more, and name it if it failed."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import Inputs, Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging
+from limpid.cli.interrupt import unhurried
+from limpid.cli.options import Json, MaxPixels, Quiet, ValueRange, Verbose, set_up_logging, size_value
 from limpid.core.errors import OptionError
 
 __all__ = ["preprocessing_steps", "train"]
@@ -40,14 +42,35 @@ def preprocessing_steps(
     return steps
 
 
+def _described(text: str, *, metavar: str = "N") -> Any:
+    """Return the option of a parameter of the architecture."""
+    return typer.Option(metavar=metavar, help=text, show_default="the architecture's", rich_help_panel="Architecture")
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")] if text.strip() else []
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no list of whole numbers; write it like 32,64.") from None
+
+
 def train(
-    noisy: Inputs,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL", help="Folder for the model.", show_default=False)
     ],
+    noisy: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NOISY]", help="Files, folders (with all below them) or globs.", show_default=False),
+    ] = None,
     clean: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A clean image of the same name for each noisy one.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="A clean image of the same name for each noisy one; or of other scenes, to add noise to.",
+            show_default=False,
+        ),
     ] = None,
     pairs: Annotated[
         Path | None,
@@ -57,23 +80,59 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="auto, supervised, noise2noise, recorrupted, noise2void or neighbor2neighbor.",
+            help="auto, adapt, supervised, noise2noise, recorrupted, noise2void or neighbor2neighbor.",
         ),
     ] = "auto",
-    network: Annotated[str, typer.Option(metavar="NAME", help="fast (of the shipped one's size) or small.")] = "fast",
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="unet, small, dncnn, ffdnet, autoencoder or convolutional_autoencoder.",
+            show_default="unet, or that of --start-from",
+        ),
+    ] = None,
+    latent_dim: Annotated[int | None, _described("Latents of an autoencoder.")] = None,
+    input_px: Annotated[int | None, _described("Side of the squares of an autoencoder.")] = None,
+    kind: Annotated[str | None, _described("Of an autoencoder: convolutional or dense.", metavar="NAME")] = None,
+    widths: Annotated[str | None, _described("Of each scale of a U-Net or autoencoder: 32,64.", metavar="N,N")] = None,
+    blocks: Annotated[str | None, _described("Of a U-Net on each scale down.", metavar="N,N")] = None,
+    decoder_blocks: Annotated[str | None, _described("Of a U-Net on each scale up.", metavar="N,N")] = None,
+    width: Annotated[int | None, _described("Of dncnn and ffdnet.")] = None,
+    depth: Annotated[int | None, _described("Of dncnn and ffdnet.")] = None,
+    loss: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="mse, l1, charbonnier, huber, cross_entropy, ms_ssim, or a weighted sum."),
+    ] = "mse",
     start_from: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Start from its weights, such as those of fast.", show_default=False),
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Batches.", show_default=False)] = None,
     minutes: Annotated[
-        float | None, typer.Option(metavar="N", help="In place of --steps.", show_default="20 without --steps")
+        float | None,
+        typer.Option(metavar="N", help="In place of --steps.", show_default="20 without --steps and --epochs"),
     ] = None,
-    patch_px: Annotated[int, typer.Option(metavar="N", min=1, help="Side of a patch.")] = 64,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Patches in a batch.")] = 8,
-    learning_rate: Annotated[float, typer.Option(metavar="N", min=0, help="Highest rate.")] = 1e-3,
-    resize: Annotated[tuple[int, int] | None, _size("Bring every image to this size first.")] = None,
-    crop: Annotated[tuple[int, int] | None, _size("Keep the centre of every image, before it is resized.")] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="In place of --steps: times that each pixel is seen.", show_default=False),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Stop sooner, after N checks in a row without a gain.", show_default=False
+        ),
+    ] = None,
+    patch_px: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Side of a patch.", show_default="about 64")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Patches in a batch.", show_default="8 of 64 pixels")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="N", min=0, help="Highest rate.", show_default="1e-3, with adapt 1e-4")
+    ] = None,
+    crop: Annotated[tuple[int, int] | None, _size("Keep the centre of every image.")] = None,
+    resize: Annotated[tuple[int, int] | None, _size("Bring every image to this size.")] = None,
     normalise: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="What becomes 0 and 1: range or percentile.", show_default="the value range"),
@@ -89,6 +148,16 @@ def train(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Every random number follows from it.")] = 0,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=size_value, metavar="SIZE", help="Images in memory at a time, such as 500MB.", show_default="1GiB"
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="What to train on: auto, cpu or cuda.")] = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files for TensorBoard in MODEL/run/tensorboard.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in MODEL.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -98,23 +167,39 @@ def train(
 
     Example: limpid train noisy/ -o mymodel --minutes 30, then: limpid denoise noisy/ -o clean/ --model mymodel
     """
-    set_up_logging(quiet=quiet, verbose=verbose)
-    with reported(json=json):
+    # Of the processes that torchrun starts, the first one speaks for all.
+    first = os.environ.get("RANK", "0") == "0"
+    set_up_logging(quiet=quiet or not first, verbose=verbose)
+    with reported(json=json and first), unhurried():
         from limpid.cli import render
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.train import train as run
 
-        with render.progress(quiet=quiet) as bar:
+        parameters = {
+            "latent_dim": latent_dim,
+            "input_px": input_px,
+            "kind": kind,
+            "widths": _numbers(widths),
+            "blocks": _numbers(blocks),
+            "decoder_blocks": _numbers(decoder_blocks),
+            "width": width,
+            "depth": depth,
+        }
+        with render.progress(quiet=quiet or not first) as bar:
             done = run(
-                list(noisy),
+                noisy or None,
                 output,
                 clean=clean,
                 pairs=pairs,
                 strategy=strategy,
-                network=network,
+                architecture=architecture,
+                parameters={name: value for name, value in parameters.items() if value is not None},
+                loss=loss,
                 start_from=start_from,
                 steps=steps,
                 minutes=minutes,
+                epochs=epochs,
+                patience=patience,
                 patch_px=patch_px,
                 batch=batch,
                 learning_rate=learning_rate,
@@ -124,9 +209,14 @@ def train(
                 seed=seed,
                 value_range=value_range,
                 max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+                memory=memory,
+                device=device,
+                tensorboard=tensorboard,
                 resume=resume,
-                watcher=bar.reached,
+                watcher=bar.trained,
             )
+        if not first:
+            return
         if json:
             render.print_json(done.to_dict())
         else:

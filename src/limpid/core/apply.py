@@ -78,7 +78,7 @@ def denoise_image(
     # Without noise nothing is to change, and a way through another size would change it.
     steps = denoiser.capabilities.preprocessing if callable(level) or level.any() else ()
     seen = preprocess(without_gaps(image) if steps else image, steps)
-    out = seen.restored(_denoised(seen.image, denoiser, _level_of(level, seen), strength, chroma, memory))
+    out = seen.restored(_denoised_planes(seen.image, denoiser, _level_of(level, seen), strength, chroma, memory))
     for plane, target in zip(planes, out, strict=True):
         bad = _not_finite(plane, image)
         if bad is not None:
@@ -153,7 +153,7 @@ class _Scaled:
         target[...] = values
 
 
-def _denoised(
+def _denoised_planes(
     image: Image, denoiser: Denoiser, level: Level, strength: float, chroma: float, memory: int | None
 ) -> Array:
     """Return the denoised planes, in the image's own units; what stands at pixels that are not finite is no result."""
@@ -203,16 +203,25 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
 def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:
     """Denoise one tile; where the strengths differ, luma and chroma come from two runs."""
     told = level(unit) if callable(level) else level
-    clean = _at_strength(denoiser, unit, told * np.float32(strength))
+    clean = _at_strength(denoiser, unit, told, strength)
     if strength == chroma:
         return clean
-    other = _at_strength(denoiser, unit, told * np.float32(chroma))
+    other = _at_strength(denoiser, unit, told, chroma)
     # Luma is the mean of the channels, chroma what is left of them.
     mixed: FloatArray = other + (clean - other).mean(axis=-1, keepdims=True)
     return mixed
 
 
-def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
+def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray, strength: float) -> FloatArray:
+    if not denoiser.capabilities.blind:
+        return _denoised(denoiser, unit, level * np.float32(strength))
+    if strength == 0:
+        return unit
+    clean = _denoised(denoiser, unit, level)
+    return clean if strength >= 1 else unit + np.float32(strength) * (clean - unit)
+
+
+def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatArray:
     caps = denoiser.capabilities
     if not level.any():
         return unit
@@ -224,7 +233,7 @@ def _at_strength(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> Flo
         raise ModelError(
             f"{denoiser.name!r} takes images of {takes} channels, this one has {unit.shape[-1]}; choose another model."
         )
-    single = [_at_strength(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
+    single = [_denoised(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
     return np.concatenate(single, axis=-1)
 
 

@@ -23,6 +23,9 @@ class Capabilities:
         among them, and refused otherwise.
     level_map : bool
         Whether a level per pixel is used as such; otherwise its root mean square is.
+    blind : bool
+        Whether it judges the noise by itself, whatever level it is told. Strength then is the share of its change that
+        is applied, all of it from 1 on.
     sigma_max : float
         Largest level the denoiser was made for, as a share of the value range.
     halo_px : int or None
@@ -39,6 +42,7 @@ class Capabilities:
 
     channels: tuple[int, ...]
     level_map: bool
+    blind: bool = False
     sigma_max: float = float("inf")
     halo_px: int | None = None
     align_px: int = 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["noise_plot"]
+__all__ = ["advice_plot", "noise_plot"]
 
 _COLOURS: Final = {1: ["#333333"], 3: ["#c0392b", "#27864b", "#2a5db0"]}
 _BINS: Final = 256
@@ -43,12 +44,50 @@ def noise_plot(image: Image, noise: NoiseEstimate) -> bytes:
     return file.getvalue()
 
 
-def _figure() -> Figure:
+def advice_plot(answers: Sequence[tuple[str, Any, Sequence[Mapping[str, Any]]]]) -> bytes:
+    """Return a PNG with a panel for each question: what was tried, and how much of the noise it left.
+
+    Parameters
+    ----------
+    answers : sequence of (question, value, rows)
+        The value is the one recommended; rows have ``value``, ``noise_left`` and ``error``.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure = _figure(width=max(4.2, 3.4 * len(answers)))
+    panels = figure.subplots(1, len(answers), squeeze=False)[0]
+    for axes, (question, chosen, rows) in zip(panels, answers, strict=True):
+        _draw_answer(axes, question, chosen, rows)
+    panels[0].set_ylabel("noise left, share of its variance", fontsize=9)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def _draw_answer(axes: Axes, question: str, chosen: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    values = [row["value"] for row in rows]
+    places = np.arange(len(rows))
+    left, error = ([row[key] for row in rows] for key in ("noise_left", "error"))
+    numbers = not isinstance(values[0], str)
+    axes.errorbar(places, left, error, fmt="o-" if numbers else "o", color="#333333", ecolor="#999999", capsize=2, ms=4)
+    place = values.index(chosen)
+    axes.plot(place, left[place], "o", color="#c0392b", ms=8)
+    axes.set_xticks(places, [str(value) for value in values], rotation=0 if numbers else 30)
+    if len(rows) > 1 and max(left) > 4 * min(left) > 0:
+        axes.set_yscale("log")
+    axes.grid(axis="y", color="#eeeeee")
+    _plain(axes, f"{question.replace('_', ' ')}: {chosen}")
+
+
+def _figure(width: float = 13) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError.of("matplotlib", extra="plot", purpose="a plot") from error
-    return Figure(figsize=(13, 4.2), dpi=110, layout="constrained")
+    return Figure(figsize=(width, 4.2), dpi=110, layout="constrained")
 
 
 def _plain(axes: Axes, title: str) -> None:

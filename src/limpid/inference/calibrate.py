@@ -1,4 +1,4 @@
-"""Two numbers of a model's card that only running it can tell: its halo and where bf16 is harmless."""
+"""What of a model's card only running it can tell: its halo, where bf16 is harmless, and its test vector."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, load_runtime
+from limpid.inference.test_vector import made_test_vector
 from limpid.models.store import StoredModel
 
 __all__ = ["calibrated", "measure_bf16_sigma", "measure_halo"]
@@ -24,7 +25,7 @@ _LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
 
 def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int) -> StoredModel:
-    """Return a model whose card says how far its network sees, and from which level on bf16 is harmless.
+    """Return a model whose card says how far its network sees, from which level on bf16 is harmless, and what it gives.
 
     Parameters
     ----------
@@ -48,7 +49,10 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     sigma = 1.0
     if "bf16" in runtime.precisions:
         sigma = measure_bf16_sigma(exact, runtime.compile(model, precision="bf16"), cut)
-    return dataclasses.replace(model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=sigma))
+    vector = made_test_vector(exact, card)
+    return dataclasses.replace(
+        model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=sigma, test_vector=vector)
+    )
 
 
 def measure_halo(network: Network, pictures: Iterable[FloatArray], *, sigma: float, multiple: int, limit: int) -> int:

@@ -14,9 +14,10 @@ from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
+from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["NetworkDenoiser"]
+__all__ = ["NetworkDenoiser", "to_nchw"]
 
 
 class NetworkDenoiser:
@@ -90,7 +91,7 @@ class NetworkDenoiser:
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         told = np.broadcast_to(level, noisy.shape)
-        residual = network(_to_nchw(noisy, pad), _to_nchw(told, pad))
+        residual = network(to_nchw(noisy, pad), to_nchw(told, pad))
         clean: FloatArray = noisy + residual[0, :, :height, :width].transpose(1, 2, 0)
         return clean
 
@@ -106,11 +107,14 @@ class NetworkDenoiser:
 
     def _network(self, channels: int, precision: Precision) -> Network:
         if (channels, precision) not in self._networks:
-            self._networks[channels, precision] = self.runtime.compile(self.models[channels], precision=precision)
+            network = self.runtime.compile(self.models[channels], precision=precision)
+            if precision == "fp32":
+                check_test_vector(network, self.models[channels], runtime=self.runtime)
+            self._networks[channels, precision] = network
         return self._networks[channels, precision]
 
 
-def _to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
+def to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
     """Return (Y, X, C) as contiguous (1, C, Y, X), mirrored at the bottom and right by `pad` pixels."""
     if any(pad):
         plane = np.pad(plane, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="symmetric")

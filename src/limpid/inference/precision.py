@@ -16,10 +16,11 @@ from limpid.core.cache import cache_folder
 from limpid.core.errors import WriteError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
+from limpid.inference.test_vector import check_test_vector
 from limpid.io.atomic import replacing
 from limpid.models.store import StoredModel
 
-__all__ = ["SelfTest", "self_test"]
+__all__ = ["SelfTest", "made_picture", "self_test"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +60,12 @@ class SelfTest:
 def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
     """Return the arithmetic to use, from the cache or, the first time, by running the model.
 
-    The test picture has the smallest level at which the card allows bf16. Without a writable cache folder the
+    The model is checked against its test vector then. The test picture has the smallest level at which the card allows
+    bf16. Without a writable cache folder the
     test is repeated in each process.
     """
-    decisive = f"{runtime.name} {runtime.device} {model.card.sha256} {model.card.bf16_sigma_min}"
+    card = model.card
+    decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.test_vector}"
     key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
     path = cache_folder("self-test") / f"{key}.json"
     try:
@@ -88,6 +91,7 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     multiple = model.card.size_multiple
     noisy, level = _picture(model.card.channels, -(-_SIDE // multiple) * multiple, sigma)
     exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
+    check_test_vector(exact, model, runtime=runtime)
     difference = exact(noisy, level) - rough(noisy, level)
     slow, fast = _best_seconds((exact, rough), noisy, level)
     error = float(np.sqrt(np.mean(np.square(difference, dtype=np.float64)))) / sigma
@@ -95,12 +99,17 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     return SelfTest("bf16" if passed else "fp32", round(slow / fast, 2), round(error, 4), runtime.device)
 
 
-def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
-    """Return a made picture of ramps, edges and texture with noise of `sigma`, and its level."""
-    rng = np.random.default_rng(0)
+def made_picture(channels: int, side: int) -> FloatArray:
+    """Return a made picture of ramps, edges and texture, in [0, 1], shape (channels, side, side)."""
     y, x = np.mgrid[:side, :side] / side
     clean = 0.5 + 0.2 * (x + y - 1) + 0.15 * np.sign(np.sin(12 * x) * np.cos(9 * y)) + 0.1 * np.sin(90 * x * y)
-    noisy = clean + sigma * rng.standard_normal((1, channels, side, side))
+    return np.broadcast_to(clean, (channels, side, side)).astype(np.float32)
+
+
+def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return a made picture with noise of `sigma`, and its level."""
+    rng = np.random.default_rng(0)
+    noisy = made_picture(channels, side) + sigma * rng.standard_normal((1, channels, side, side))
     return noisy.astype(np.float32), np.full(noisy.shape, sigma, np.float32)
 
 

@@ -13,8 +13,8 @@ from limpid.core.preprocess import Step, parse_steps
 
 __all__ = ["CARD_VERSION", "ModelCard"]
 
-#: Raised when a reader of older cards could misread a newer one.
-CARD_VERSION: Final = 1
+#: Raised when a reader of older cards could misread a newer one. 1: up to `sha256`. 2: `training` and `test_vector`.
+CARD_VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,10 @@ class ModelCard:
         Measured figures by name, with their protocol under ``protocol``.
     sha256 : str
         Of the weight file.
+    training : mapping or None
+        The whole configuration of the run that made the weights; None where there was none.
+    test_vector : mapping or None
+        What the network gives for a made input, see :mod:`limpid.inference.test_vector`; None where that is not known.
     preprocessing : tuple of Step
         What is done to an image before the network sees it, and undone afterwards.
     version : int
@@ -75,12 +79,14 @@ class ModelCard:
     licence: str
     metrics: Mapping[str, Any]
     sha256: str
+    training: Mapping[str, Any] | None = None
+    test_vector: Mapping[str, Any] | None = None
     preprocessing: tuple[Step, ...] = ()
     version: int = CARD_VERSION
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
-        """Parse a card.
+        """Parse a card of this or an earlier version, and return it as one of this version.
 
         Raises
         ------
@@ -98,7 +104,8 @@ class ModelCard:
                 source=source,
             )
         try:
-            return cls(**raw | {"preprocessing": parse_steps(raw.get("preprocessing", ()))})
+            steps = parse_steps(raw.get("preprocessing", ()))
+            return cls(**raw | {"version": CARD_VERSION, "preprocessing": steps})
         except OptionError as error:
             raise ModelError(f"{source}: {error}", source=source) from error
         except TypeError as error:

@@ -7,9 +7,9 @@ import dataclasses
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-__all__ = ["Cost", "load_network", "measure_cost", "save_model", "to_onnx", "write_card"]
+__all__ = [
+    "Cost",
+    "load_network",
+    "measure_cost",
+    "save_model",
+    "to_onnx",
+    "to_safetensors",
+    "with_notes",
+    "write_card",
+]
 
 _OPSET = 20
 
@@ -54,7 +63,7 @@ def save_model(network: nn.Module, card: ModelCard, folder: Path) -> StoredModel
     folder : Path
         Created where it does not exist; files in it are replaced one by one, each atomically.
     """
-    content = to_onnx(network, channels=card.channels, size_multiple=card.size_multiple)
+    content = to_onnx(network, channels=card.channels, size_multiple=card.size_multiple, weights="fp16")
     card = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / NETWORK_FILE) as file:
@@ -99,8 +108,26 @@ def load_network(model: StoredModel) -> nn.Module:
     return network.eval()
 
 
-def to_onnx(network: nn.Module, *, channels: int, size_multiple: int) -> bytes:
-    """Return the network as an ONNX file with fp16 weights and free height and width."""
+def to_onnx(
+    network: nn.Module,
+    *,
+    channels: int,
+    size_multiple: int,
+    weights: Literal["fp16", "fp32"],
+) -> bytes:
+    """Return the network as an ONNX file with free height and width.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Called as ``network(noisy, level)``.
+    channels : int
+        Channels of the image.
+    size_multiple : int
+        Height and width are multiples of this.
+    weights : str
+        How they are stored: ``fp16`` is half as large, and rounds them; all arithmetic is in float32.
+    """
     import torch
 
     side = 4 * size_multiple
@@ -120,9 +147,34 @@ def to_onnx(network: nn.Module, *, channels: int, size_multiple: int) -> bytes:
     assert program is not None  # only where the exporter is told to write a file itself
     model: onnx.ModelProto = program.model_proto
     _strip_traces(model)
-    _halve_weights(model.graph, {name for name, _ in network.named_parameters()})
+    if weights == "fp16":
+        _halve_weights(model.graph, {name for name, _ in network.named_parameters()})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def with_notes(content: bytes, notes: Mapping[str, str]) -> bytes:
+    """Return an ONNX file with notes among its metadata; those of the same names are replaced."""
+    try:
+        import onnx
+        from onnx import helper
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of(error.name or "onnx", extra="train", purpose="writing an ONNX file") from error
+    model = onnx.load_model_from_string(content)
+    helper.set_model_props(model, {**{p.key: p.value for p in model.metadata_props}, **notes})
+    noted: bytes = model.SerializeToString(deterministic=True)
+    return noted
+
+
+def to_safetensors(weights: Mapping[str, Any], notes: Mapping[str, str]) -> bytes:
+    """Return torch tensors as a safetensors file with notes among its metadata."""
+    try:
+        from safetensors.torch import save
+    except ModuleNotFoundError as error:
+        purpose = "writing weights as safetensors"
+        raise MissingExtraError.of(error.name or "safetensors", extra="train", purpose=purpose) from error
+    # Each a copy: tensors that share memory are refused.
+    return save({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()}, dict(notes))
 
 
 def measure_cost(network: nn.Module, *, channels: int, side: int = 64) -> Cost:

@@ -11,17 +11,28 @@ from limpid.core.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build_network"]
+__all__ = ["ARCHITECTURES", "DEFAULTS", "build_network"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
-#: times a factor give the residual times that factor.
+#: times a factor give the residual times that factor. One that has a method ``prior(noisy, level)``, which returns a
+#: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood.
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
     "dncnn": "limpid.models.architectures.dncnn:DnCNN",
     "ffdnet": "limpid.models.architectures.ffdnet:FFDNet",
     "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
     "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
+    "blindspot": "limpid.models.architectures.blindspot:Blindspot",
+}
+
+#: What each is built with where nothing else is asked for, the number of channels apart. That of ``unet`` is ``fast``.
+DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "unet": {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]},
+    "dncnn": {"width": 64, "depth": 17},
+    "ffdnet": {"width": 64, "depth": 15},
+    "autoencoder": {"input_px": 28, "widths": [32, 64], "latent_dim": 64, "kind": "convolutional"},
+    "convolutional_autoencoder": {"widths": [64, 128]},
 }
 
 

@@ -1,19 +1,20 @@
-"""From the checkpoint of a run to a model folder."""
+"""From a trained network to a model folder."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from torch import nn
 
 from limpid.core.image import FloatArray
 from limpid.inference.calibrate import calibrated
 from limpid.models.cards import ModelCard
 from limpid.models.checkpoint import measure_cost, save_model, write_card
-from limpid.models.registry import build_network
 from limpid.models.store import StoredModel
 from limpid.training.config import TrainConfig
-from limpid.training.loop import averaged_weights
 
 __all__ = ["HALO_LIMIT_PX", "write_model"]
 
@@ -22,7 +23,7 @@ HALO_LIMIT_PX: Final = 128
 
 
 def write_model(
-    run: Path,
+    network: nn.Module,
     folder: Path,
     config: TrainConfig,
     *,
@@ -34,23 +35,21 @@ def write_model(
     licence: str,
     metrics: Mapping[str, Any],
 ) -> StoredModel:
-    """Write the averaged network of a run with its card; halo and harmless bf16 are measured.
+    """Write a trained network with its card; halo, harmless bf16 and test vector are measured.
 
     Parameters
     ----------
-    run : Path
-        Folder of the run.
+    network : torch.nn.Module
+        That of the configuration, trained.
     folder : Path
         Of the model.
     config : TrainConfig
-        Of the run.
+        Of the run; all of it goes into the card, but for the places of folders.
     pictures : sequence of float32 arrays, shape (C, H, W)
         What halo and bf16 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
     sigma_max, noise, data, recipe, licence, metrics
         As in :class:`~limpid.models.cards.ModelCard`.
     """
-    network = build_network(config.architecture.name, config.architecture.parameters)
-    network.load_state_dict(averaged_weights(run))
     cost = measure_cost(network, channels=config.data.channels)
     card = ModelCard(
         name=config.name,
@@ -70,8 +69,16 @@ def write_model(
         licence=licence,
         metrics=metrics,
         sha256="",
+        training=_without_places(config),
         preprocessing=config.data.preparation.preprocessing,
     )
     model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX)
     write_card(model)
     return model
+
+
+def _without_places(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration with folders by name alone: where they lie is nobody else's business."""
+    start = None if config.start_from is None else Path(config.start_from).name
+    data = dataclasses.replace(config.data, pool=Path(config.data.pool).name)
+    return dataclasses.replace(config, start_from=start, data=data).to_dict()

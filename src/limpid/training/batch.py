@@ -32,12 +32,20 @@ class Batch(NamedTuple):
     level: Tensor
     target: Tensor | None = None
 
+    def on(self, device: torch.device) -> Batch:
+        """Return it on a device."""
+        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+
 
 class Source(Protocol):
     """Where batches come from."""
 
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
         """Return a batch that follows from `rng` and `step` alone."""
+        ...
+
+    def pixels(self) -> int:
+        """Return how many pixels there are to draw from, frames counted and channels not: what an epoch covers."""
         ...
 
 
@@ -62,3 +70,7 @@ class Synthetic:
         clean = torch.from_numpy(self._pool.draw(count, patch_px=patch_px, rng=rng))
         noisy, level = add_noise(clean, self._noise, generator)
         return Batch(noisy, level, clean)
+
+    def pixels(self) -> int:
+        """Return the pixels of all pictures; see :class:`Source`."""
+        return sum(picture.shape[0] * picture.shape[1] for picture in self._pool.pictures)

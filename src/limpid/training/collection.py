@@ -1,13 +1,14 @@
-"""Noisy images on disk, of which a bounded part is in memory, and batches drawn from them."""
+"""Images on disk, of which a bounded part is in memory, and batches drawn from them."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -15,22 +16,29 @@ import torch
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
 from limpid.core.preprocess import Preprocessed, Step, preprocess
-from limpid.io import DEFAULT_MAX_PIXELS, read_image
+from limpid.io import DEFAULT_MAX_PIXELS, probe, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
-from limpid.noise.models import NoiseModel, in_unit_of
+from limpid.noise.models import Gaussian, NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
 from limpid.training.data import turned
 from limpid.training.preparation import Preparation, holds_signal
 
-__all__ = ["Collection", "Exposure"]
+__all__ = ["PARTS_FROM", "Collection", "Exposure", "Partner"]
 
 #: Steps that are drawn from the same images before others are read.
 _STEPS_PER_ROUND: Final = 1000
 
 #: Bytes of pixels in memory at a time.
 _MEMORY: Final = 2**30
+
+#: Planes from which on a part of an image is some of its planes; below, some of the rows of each.
+PARTS_FROM: Final = 8
+
+#: Where the target of a patch comes from: there is none, a clean image, another exposure in a file of its own, or
+#: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
+Partner = Literal["none", "clean", "exposure", "frame", "clean alone"]
 
 _AS_THEY_ARE: Final = Preparation()
 
@@ -61,7 +69,7 @@ class Exposure:
     noise : NoiseEstimate
         That of `planes`.
     models : tuple of NoiseModel
-        The noise of each channel, the value range as ``[0, 1]``.
+        The noise of each channel, the value range as ``[0, 1]``; none for clean images.
     """
 
     planes: Array
@@ -79,7 +87,7 @@ class Exposure:
         """
         seen = preprocess(image, steps)
         noise = _after(estimate_noise(image), seen)
-        models = in_unit_of(noise.models, seen.image.value_range)
+        models = in_unit_of(noise.models, seen.image.value_range) if noise.measured else ()
         targets = None if target is None else preprocess(target, steps).image.planes()
         return cls(seen.image.planes(), targets, seen.image.value_range, noise, models)
 
@@ -92,9 +100,39 @@ class Exposure:
         """Return pixels as float32, the value range as ``[0, 1]``."""
         return to_unit(pixels, self.value_range)
 
+    def against_clean(self) -> Exposure:
+        """Return it with the noise that its difference from clean targets shows, where none could be measured."""
+        assert self.targets is not None
+        if self.models:
+            return self
+        difference = self.unit(self.planes) - self.unit(self.targets)
+        sigmas = difference.std(axis=(0, 1, 2), dtype=np.float64)
+        return dataclasses.replace(self, models=tuple(Gaussian(float(sigma)) for sigma in sigmas))
+
+    def part(self, share: float, *, last: bool, patch_px: int) -> Exposure:
+        """Return its first or its last part: of the planes where there are eight or more, of the rows otherwise.
+
+        Parameters
+        ----------
+        share : float
+            Of the last part.
+        last : bool
+            Which of them.
+        patch_px : int
+            Rows that both must have; where there are too few for that, all is in both.
+        """
+        axis, least = (0, 1) if len(self.planes) >= PARTS_FROM else (1, patch_px)
+        length = self.planes.shape[axis]
+        end = length - max(least, round(share * length))
+        if end < least:
+            return self
+        cut = (slice(None),) * axis + (slice(end, None) if last else slice(end),)
+        targets = None if self.targets is None else self.targets[cut]
+        return dataclasses.replace(self, planes=self.planes[cut], targets=targets)
+
 
 class Collection:
-    """Noisy image files, each with a partner of the same scene or without.
+    """Image files, each with a partner of the same scene or without.
 
     Where all fit into memory they are read once. Otherwise some are read for a thousand steps, then others; which ones
     follows from the number of the step, so that a run that goes on from a checkpoint draws what one that was never
@@ -106,6 +144,10 @@ class Collection:
         Images and their partners.
     patch_px : int
         Largest patch that will be drawn; smaller images are left out.
+    partner : str
+        Where targets come from, see :data:`Partner`. Clean images of their own (``clean alone``) may hold no noise.
+    part : (float, bool), optional
+        Only a part of each image, see :meth:`Exposure.part`.
     preparation : Preparation
         What is done to images as they are read, and how patches are drawn from them.
     channels : int, optional
@@ -128,6 +170,8 @@ class Collection:
         files: Sequence[tuple[Path, Path | None]],
         *,
         patch_px: int,
+        partner: Partner = "none",
+        part: tuple[float, bool] | None = None,
         preparation: Preparation = _AS_THEY_ARE,
         channels: int | None = None,
         value_range: tuple[float, float] | None = None,
@@ -136,6 +180,8 @@ class Collection:
     ) -> None:
         self._files = list(files)
         self._patch_px = patch_px
+        self._partner = partner
+        self._part = part
         self._preparation = preparation
         self._value_range = value_range
         self._memory = memory
@@ -146,6 +192,23 @@ class Collection:
         self._exposures: list[Exposure] = []
         self._all_fit = False
         self.exposures(0)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def first(self, count: int) -> Collection:
+        """Return the same from so many of the files."""
+        return Collection(
+            self._files[:count],
+            patch_px=self._patch_px,
+            partner=self._partner,
+            part=self._part,
+            preparation=self._preparation,
+            channels=self._channels,
+            value_range=self._value_range,
+            memory=self._memory,
+            max_pixels=self._max_pixels,
+        )
 
     @property
     def channels(self) -> int:
@@ -170,20 +233,47 @@ class Collection:
         exposures = self.exposures(step)
         patches = [self._patch(exposures, patch_px, rng) for _ in range(count)]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
-        has_target = exposures[0].targets is not None
-        return Batch(noisy, level, target if has_target else None)
+        return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
+
+    def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the middle of some of the images and its level, shape (C, H, W) each, at most so many pixels long."""
+        found = []
+        for exposure in self.exposures(0)[:count]:
+            height, width = exposure.planes.shape[1:3]
+            top, left = max(0, height - side_px) // 2, max(0, width - side_px) // 2
+            noisy = exposure.unit(exposure.planes[0, top : top + side_px, left : left + side_px])
+            found.append((noisy.transpose(2, 0, 1), _level(noisy, exposure).transpose(2, 0, 1)))
+        return found
+
+    def pixels(self) -> int:
+        """Return the pixels of all images (see :class:`~limpid.training.batch.Source`).
+
+        Where not all fit into memory, by what their headers announce; a file that has not been read yet and can't be
+        used counts too.
+        """
+        if self._all_fit:
+            return sum(math.prod(exposure.planes.shape[:3]) for exposure in self._exposures)
+        announced = sum(probe(path).pixels for path, _ in self._files if path not in self._skipped)
+        if self._part is None:
+            return announced
+        share, last = self._part
+        return round(announced * (share if last else 1 - share))
 
     def _patch(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
         """Return a patch, shape (C, side, side), drawn anew from all images where it is to hold signal and does not."""
         skip = self._preparation.skip_empty
         draws = _DRAWS_MOST if skip and rng.random() < skip else 1
         for _ in range(draws):
-            patch = _cut(exposures[int(rng.integers(len(exposures)))], side, rng)
+            patch = self._cut(exposures, side, rng)
             if draws == 1 or holds_signal(*patch[:2]):
                 break
         turns, mirrored = self._preparation.turn(rng)
         first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in patch)
         return first, second, third
+
+    def _cut(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
+        """Return a patch from anywhere in one of some images, shape (side, side, C)."""
+        return _cut(exposures[int(rng.integers(len(exposures)))], side, rng, frames=self._partner == "frame")
 
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
@@ -214,8 +304,8 @@ class Collection:
 
     def _empty_share(self) -> float:
         """Return the share of patches that hold nothing but noise, of some of those in memory."""
-        images, rng = self._exposures, np.random.default_rng(0)
-        drawn = (_cut(images[int(rng.integers(len(images)))], self._patch_px, rng) for _ in range(_LOOKED_AT))
+        rng = np.random.default_rng(0)
+        drawn = (self._cut(self._exposures, self._patch_px, rng) for _ in range(_LOOKED_AT))
         return sum(not holds_signal(noisy, level) for noisy, level, _ in drawn) / _LOOKED_AT
 
     def _exposure(self, path: Path, partner: Path | None) -> Exposure | None:
@@ -231,9 +321,12 @@ class Collection:
                 exposure = Exposure.of(image, target, self._preparation.preprocessing)
                 reason = self._size_objection(exposure)
             if reason is None:
-                if exposure.noise.measured and exposure.noise.sigma > 0:
+                if self._partner == "clean":
+                    exposure = exposure.against_clean()
+                noisy = exposure.noise.measured and exposure.noise.sigma > 0
+                if noisy or self._partner in ("clean", "clean alone"):
                     self._channels = image.channels
-                    return exposure
+                    return self._own_part(exposure)
                 reason = "its noise can't be measured (it is constant, or clipped nearly everywhere)."
         except LimpidError as error:
             reason = str(error).removeprefix(f"{path}: ")
@@ -241,9 +334,17 @@ class Collection:
         _log.warning("%s: left out: %s", path, reason)
         return None
 
+    def _own_part(self, exposure: Exposure) -> Exposure:
+        if self._part is None:
+            return exposure
+        share, last = self._part
+        return exposure.part(share, last=last, patch_px=self._patch_px)
+
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
             return f"it has {image.channels} channels, the others {self._channels}; train them apart."
+        if self._partner == "frame" and len(image.planes()) < 2:
+            return "it is a single frame; a stack of the same scene is needed, or a second exposure of each image."
         if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
             return "it holds pixels that are not finite; fill or crop them first."
         if target is not None and target.values.shape != image.values.shape:
@@ -271,11 +372,20 @@ def _after(noise: NoiseEstimate, seen: Preprocessed) -> NoiseEstimate:
     return dataclasses.replace(noise, channels=channels, span=seen.image.span)
 
 
-def _cut(exposure: Exposure, side: int, rng: np.random.Generator) -> _Patch:
-    """Return a patch from anywhere in an image, shape (side, side, C)."""
+def _cut(exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool) -> _Patch:
+    """Return a patch from anywhere in an image, with another frame's as its target or without; (side, side, C) each."""
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
-    place = np.s_[n, y : y + side, x : x + side]
-    noisy = exposure.unit(exposure.planes[place])
-    target = noisy if exposure.targets is None else exposure.unit(exposure.targets[place])
-    return noisy, level_maps(noisy, exposure.models), target
+    window = np.s_[y : y + side, x : x + side]
+    noisy = target = exposure.unit(exposure.planes[n][window])
+    if exposure.targets is not None:
+        target = exposure.unit(exposure.targets[n][window])
+    elif frames:
+        other = (n + int(rng.integers(1, count))) % count
+        target = exposure.unit(exposure.planes[other][window])
+    return noisy, _level(noisy, exposure), target
+
+
+def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:
+    """Return the level of the noise in pixels of an image, 0 where none was measured; shape (Y, X, C) both."""
+    return level_maps(noisy, exposure.models) if exposure.models else np.zeros_like(noisy)

@@ -26,9 +26,27 @@ LOSS_NAMES: Final = frozenset({"charbonnier", "cross_entropy", "huber", "l1", "m
 OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
 
 #: What may be named as the strategy; :mod:`limpid.training.strategies` has them.
-STRATEGY_NAMES: Final = frozenset({"supervised", "noise2noise", "noise2void", "neighbor2neighbor", "recorrupted"})
+STRATEGY_NAMES: Final = frozenset(
+    {"supervised", "noise2noise", "noise2void", "neighbor2neighbor", "recorrupted", "blind_spot"}
+)
 
-__all__ = ["Architecture", "Data", "Noise", "Optimiser", "Stage", "TrainConfig", "parse_loss"]
+#: Strategies whose objective is a likelihood: no loss is named with them.
+LIKELIHOOD_STRATEGIES: Final = frozenset({"blind_spot"})
+
+#: Largest reach of a mask: patches are to be more than mask.
+_MASK_MOST_PX: Final = 15
+
+__all__ = [
+    "Architecture",
+    "Data",
+    "Noise",
+    "Optimiser",
+    "Stage",
+    "Stop",
+    "StrategyParameters",
+    "TrainConfig",
+    "parse_loss",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +148,75 @@ class Stage:
         Height and width of a patch, a multiple of what the architecture takes.
     batch : int
         Patches of a step.
-    loss : str
-        One of :data:`LOSS_NAMES`, or a sum of them with weights, such as ``0.84 ms_ssim + 0.16 l1``.
+    loss : str or None
+        One of :data:`LOSS_NAMES`, or a sum of them with weights, such as ``0.84 ms_ssim + 0.16 l1``. None for
+        :data:`LIKELIHOOD_STRATEGIES`, and for no other.
     """
 
     until: float
     patch_px: int
     batch: int
-    loss: str
+    loss: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyParameters:
+    """What a strategy is told apart from its batches; None where it is to be the strategy's default.
+
+    Attributes
+    ----------
+    mask_px : (int, int) or None
+        ``noise2void`` alone: pixels above and below, and to either side, that are hidden with each pixel, 0 to 15.
+    """
+
+    mask_px: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask_px is not None and not (
+            len(self.mask_px) == 2 and all(0 <= reach <= _MASK_MOST_PX for reach in self.mask_px)
+        ):
+            raise ConfigError(
+                f"mask_px must be two numbers of pixels (along columns, along rows) from 0 to {_MASK_MOST_PX}, got "
+                f"{list(self.mask_px)}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """When a run has converged; what then follows is in :meth:`limpid.training.stopping.Progress.cut`.
+
+    Attributes
+    ----------
+    figure : str
+        Name of the figure of the validation that is watched.
+    larger_is_better : bool
+        Of that figure.
+    patience : int
+        Checks in a row without a gain after which it has.
+    gain : float
+        How much better the figure must be to count as a gain, in its own unit.
+    decay : float
+        Steps in which the rate then falls to zero, as a share of those done, in ``(0, 1]``. In language models a fifth
+        gives what a cosine schedule over all of the steps gives [1]_.
+
+    References
+    ----------
+    .. [1] A. Hägele, E. Bakouch, A. Kosson, L. Ben Allal, L. von Werra, M. Jaggi, "Scaling laws and compute-optimal
+       training beyond fixed training durations", NeurIPS 2024, arXiv:2405.18392, section 3.
+    """
+
+    figure: str = "noise_left"
+    larger_is_better: bool = False
+    patience: int = 5
+    gain: float = 0.002
+    decay: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.patience < 1 or not self.gain >= 0 or not 0 < self.decay <= 1:
+            raise ConfigError(
+                "a stop needs a patience of at least 1, a gain of at least 0 and a decay above 0 and at most 1, got "
+                f"patience = {self.patience}, gain = {self.gain:g}, decay = {self.decay:g}."
+            )
 
 
 def parse_loss(text: str) -> tuple[tuple[float, str], ...]:
@@ -201,10 +280,14 @@ class TrainConfig:
         See their classes. Noise is what is added to clean pictures; noisy ones have their own.
     strategy : str
         Name of one of :mod:`limpid.training.strategies`. Clean pictures with noise added are ``supervised``.
+    strategy_parameters : StrategyParameters
+        Its parameters.
     stages : tuple of Stage
         In order; the last one ends at 1.
     start_from : str or None
         A model, by name or folder, or the folder of a run, whose weights are the start where they fit.
+    stop : Stop or None
+        When to stop before the last step; None for never.
     """
 
     name: str
@@ -216,20 +299,24 @@ class TrainConfig:
     stages: tuple[Stage, ...]
     noise: Noise = Noise()
     strategy: str = "supervised"
+    strategy_parameters: StrategyParameters = StrategyParameters()
     start_from: str | None = None
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         ends = [stage.until for stage in self.stages]
         if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1:
             raise ConfigError(f"stages must end at rising shares of the steps, the last at 1, got {ends}.")
-        for stage in self.stages:
-            parse_loss(stage.loss)
         if self.optimiser.name not in OPTIMISER_NAMES:
             known = ", ".join(sorted(OPTIMISER_NAMES))
             raise ConfigError(f"unknown optimiser {self.optimiser.name!r}; known: {known}.")
         if self.strategy not in STRATEGY_NAMES:
             known = ", ".join(sorted(STRATEGY_NAMES))
             raise ConfigError(f"unknown strategy {self.strategy!r}; known: {known}.")
+        if self.strategy_parameters.mask_px is not None and self.strategy != "noise2void":
+            raise ConfigError(f"mask_px is for the strategy 'noise2void', got it with {self.strategy!r}; leave it out.")
+        for stage in self.stages:
+            _check_loss(stage.loss, self.strategy)
         if self.steps < 1 or min(min(stage.patch_px, stage.batch) for stage in self.stages) < 1:
             raise ConfigError("steps, and every patch_px and batch, must be at least 1.")
         if min(self.data.reductions) < 0 or abs(sum(self.data.reductions) - 1) > 1e-9:
@@ -262,6 +349,16 @@ class TrainConfig:
     def stage_at(self, step: int) -> Stage:
         """Return the stage that step (0-based) belongs to."""
         return next(s for s in self.stages if step < s.until * self.steps or s is self.stages[-1])
+
+
+def _check_loss(loss: str | None, strategy: str) -> None:
+    if loss is not None and strategy in LIKELIHOOD_STRATEGIES:
+        raise ConfigError(f"{strategy!r} makes a likelihood large and takes no loss, got {loss!r}; leave it out.")
+    if loss is None and strategy not in LIKELIHOOD_STRATEGIES:
+        known = ", ".join(sorted(LOSS_NAMES))
+        raise ConfigError(f"{strategy!r} needs a loss in each stage; add one of: {known}.")
+    if loss is not None:
+        parse_loss(loss)
 
 
 def _parse(cls: type[_T], raw: Mapping[str, Any], *, where: str) -> _T:

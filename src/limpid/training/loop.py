@@ -1,58 +1,52 @@
-"""The training loop: plain PyTorch, resumable at any checkpoint, the same bytes from the same seed."""
+"""The training loop: plain PyTorch, resumable at any step, the same bytes from the same seed."""
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from limpid.core.errors import ConfigError, DataError
-from limpid.io.atomic import replacing
 from limpid.training.batch import Source
-from limpid.training.config import Optimiser, TrainConfig
+from limpid.training.checkpoint import CHECKPOINT, read_run, restore, save_checkpoint
+from limpid.training.config import TrainConfig
+from limpid.training.device import CPU, precision_of
+from limpid.training.interrupts import held_interrupts
+from limpid.training.log import Observer, write_row
 from limpid.training.optimisers import OPTIMISERS
-from limpid.training.strategies import STRATEGIES, objective
+from limpid.training.parallel import ALONE, Processes
+from limpid.training.schedule import learning_rate_at
+from limpid.training.stopping import Progress
+from limpid.training.strategies import build_strategy, objective
 
-__all__ = ["CHECKPOINT", "Trainer", "averaged_weights", "learning_rate_at", "stored_config"]
-
-#: Name of the checkpoint in the folder of a run.
-CHECKPOINT = "checkpoint.safetensors"
+__all__ = ["Outcome", "Trainer"]
 
 _log = logging.getLogger(__name__)
 
 
-def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
-    warm = min(1.0, (step + 1) / max(1, optimiser.warmup_steps))
-    return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
 
+    Attributes
+    ----------
+    steps : int
+        Batches it was trained on.
+    converged : bool
+        Whether the validation stopped getting better (:class:`~limpid.training.config.Stop`); False where none watched.
+    figures : mapping
+        Validation of the weights that are kept.
+    """
 
-def averaged_weights(folder: Path) -> dict[str, Tensor]:
-    """Return the averaged weights of the checkpoint in the folder of a run: what ships, and what others start from."""
-    tensors = load_file(folder / CHECKPOINT)
-    return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
-
-
-def stored_config(folder: Path) -> TrainConfig:
-    """Return the configuration of the checkpoint in the folder of a run."""
-    return _stored(folder)[1]
-
-
-def _stored(folder: Path) -> tuple[int, TrainConfig]:
-    """Return the step and the configuration of a checkpoint."""
-    with safe_open(folder / CHECKPOINT, framework="pt") as file:
-        run = json.loads(file.metadata()["run"])
-    return int(run["step"]), TrainConfig.from_dict(run["config"], where=str(folder / CHECKPOINT))
+    steps: int
+    converged: bool
+    figures: Mapping[str, float]
 
 
 class Trainer:
@@ -66,18 +60,25 @@ class Trainer:
     config : TrainConfig
         Decides everything about the run.
     network : torch.nn.Module
-        Called as ``network(noisy, level)``; returns the residual to add.
+        Called as ``network(noisy, level)``; returns the residual to add. Moved to the device.
     source : Source
         Where batches come from.
     folder : Path
         Where checkpoints go; a checkpoint found there is continued.
     validate : callable
-        Maps the averaged network to named figures, logged with each checkpoint.
+        Maps the averaged network to named figures, which can be compared between checks.
+    observers : sequence of callables
+        Told of each check.
+    device : torch.device
+        What to train on.
+    processes : Processes
+        Those that train together. The first one validates, writes and observes.
 
     Raises
     ------
     ConfigError
-        If the checkpoint was trained with another configuration, or the network can't be fed patches of a stage.
+        If the checkpoint was trained with another configuration, the network can't be fed patches of a stage, it has no
+        prior and the strategy needs one, or there are more processes than patches in a batch.
     """
 
     def __init__(
@@ -88,61 +89,138 @@ class Trainer:
         source: Source,
         folder: Path,
         validate: Callable[[nn.Module], dict[str, float]],
+        observers: Sequence[Observer] = (),
+        device: torch.device = CPU,
+        processes: Processes = ALONE,
     ) -> None:
-        multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
-        for stage in config.stages:
-            if stage.patch_px % multiple:
-                raise ConfigError(
-                    f"{config.architecture.name!r} with these parameters takes multiples of {multiple} pixels, got "
-                    f"patch_px = {stage.patch_px}; choose such a patch_px."
-                )
+        _check_patches(config, network)
+        processes.check(config)
+        strategy = build_strategy(config.strategy, config.strategy_parameters)
+        if strategy.needs_prior and not hasattr(network, "prior"):
+            raise ConfigError(
+                f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which "
+                f"{config.architecture.name!r} does not; choose 'blindspot', or another strategy."
+            )
         self.config = config
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.source = source
-        self.strategy = STRATEGIES[config.strategy]
+        self.strategy = strategy
         self.folder = folder
         self.validate = validate
-        self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.observers = observers
+        self.device = device
+        self.precision = precision_of(device)
+        self.processes = processes
+        self.average = _copy(network.state_dict())
+        self.best = _copy(network.state_dict()) if config.stop is not None else None
         self.optimiser = OPTIMISERS[config.optimiser.name](network.parameters(), config.optimiser)
         self.step = 0
+        self.progress = Progress()
         folder.mkdir(parents=True, exist_ok=True)
-        if self._checkpoint.exists():
+        if (folder / CHECKPOINT).exists():
             self._load()
 
-    def run(self, *, checkpoint_every: int = 2000, after_step: Callable[[], None] = lambda: None) -> None:
-        """Train to the last step, writing a checkpoint every `checkpoint_every` steps and at the end."""
-        started, losses = time.monotonic(), []
-        while self.step < self.config.steps:
-            # Drawing in a second thread was tried: on two cores it slows the network's own threads by a fifth.
-            losses.append(self._train_step())
-            self.step += 1
-            after_step()
-            if self.step % checkpoint_every == 0 or self.step == self.config.steps:
-                self._save()
-                figures = self._validate()
-                speed = len(losses) / (time.monotonic() - started)
-                self._record({"loss": float(np.mean(losses)), **figures, "steps_per_s": speed})
-                started, losses = time.monotonic(), []
+    @property
+    def end(self) -> int:
+        """The last step, as far as is known now."""
+        cut = self.progress.cut(self.config.steps, self.config.stop)
+        return self.config.steps if cut is None else cut.end
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights that are kept: averaged, and where convergence is watched for, those of the best check."""
+        return self.average if self.best is None else self.best
+
+    def run(
+        self,
+        *,
+        checkpoint_every: int = 2000,
+        save_every_s: float = 600.0,
+        after_step: Callable[[int, int, float], None] = lambda *_: None,
+    ) -> Outcome:
+        """Train to the end.
+
+        Parameters
+        ----------
+        checkpoint_every : int
+            Steps between two checks: validation, a row of the log, a checkpoint. There is one at the end too. A run
+            that goes on from a checkpoint needs the same number to come to the same decision on convergence.
+        save_every_s : float
+            Seconds after which a checkpoint is written in between, so that no more than these are lost.
+        after_step : callable
+            Called with the steps done, the steps in all and the loss.
+
+        Raises
+        ------
+        DataError
+            If the loss or the gradient is not finite any more, or processes come to different weights.
+        WriteError
+            If a checkpoint can't be written.
+        KeyboardInterrupt
+            After Ctrl-C, when the checkpoint of the last step is written.
+        """
+        self.processes.check_equal(self.network.state_dict().values())
+        saved = checked = time.monotonic()
+        steps = 0
+        with held_interrupts() as interrupted:
+            while True:
+                if self._check_is_due(checkpoint_every):
+                    self._check(steps_per_s=steps / (time.monotonic() - checked))
+                    saved = checked = time.monotonic()
+                    steps = 0
+                if self.step >= self.end:
+                    break
+                # Drawing in a second thread was tried: on two cores it slows the network's own threads by a fifth.
+                loss = self._train_step()
+                steps += 1
+                after_step(self.step, self.end, loss)
+                stop, save = self.processes.any(interrupted(), time.monotonic() - saved > save_every_s)
+                if stop or save:
+                    self._save()
+                    saved = time.monotonic()
+                if stop:
+                    raise KeyboardInterrupt
+            if interrupted():
+                raise KeyboardInterrupt  # it came in the last check, whose checkpoint is written
+        return Outcome(self.step, self.progress.converged_at is not None, self.progress.best_figures)
 
     def _train_step(self) -> float:
         config, stage = self.config, self.config.stage_at(self.step)
+        cut = self.progress.cut(config.steps, config.stop)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser)
+            group["lr"] = learning_rate_at(self.step, steps=config.steps, optimiser=config.optimiser, cut=cut)
         rng = np.random.default_rng([config.seed, self.step])
-        batch = self.source.draw(stage.batch, patch_px=stage.patch_px, rng=rng, step=self.step)
-        loss = objective(self.strategy, self.network, batch, loss=stage.loss, seed=int(rng.integers(2**63)))
-        if not bool(torch.isfinite(loss)):
-            raise DataError(
-                f"the loss is {float(loss.detach())} at step {self.step}: the training diverged; lower the rate "
-                f"({config.optimiser.learning_rate:g}). The checkpoint before is kept.",
-                source=str(self.folder),
-            )
+        batch = self.source.draw(stage.batch, patch_px=stage.patch_px, rng=rng, step=self.step).on(self.device)
+        loss = objective(
+            self.strategy,
+            self.network,
+            batch,
+            loss=stage.loss,
+            seed=int(rng.integers(2**63)),
+            dtype=self.precision,
+            shared=self.processes.shared,
+        )
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)
+        self.processes.sum_gradients(self.network)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.optimiser.clip_norm)
+        self._check_finite(loss=float(loss.detach()), gradient=float(norm))
         self.optimiser.step()
         self._update_average()
+        self.step += 1
+        self.progress = self.progress.stepped(float(loss.detach()))
         return float(loss.detach())
+
+    def _check_finite(self, **values: float) -> None:
+        for name, value in values.items():
+            if not np.isfinite(value):
+                path = self.folder / CHECKPOINT
+                kept = f"The checkpoint before is kept ({path})" if path.exists() else "No checkpoint was written yet"
+                raise DataError(
+                    f"the {name} is {value} at step {self.step}: the training diverged. {kept}; train anew with a rate "
+                    f"lower than {self.config.optimiser.learning_rate:g}.",
+                    source=str(self.folder),
+                )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -151,64 +229,69 @@ class Trainer:
         for name, value in self.network.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
 
-    def _validate(self) -> dict[str, float]:
-        current = {name: value.clone() for name, value in self.network.state_dict().items()}
+    def _check_is_due(self, every: int) -> bool:
+        """Return whether this step is to be validated and was not, as where a run goes on that was killed over it."""
+        return self.step > self.progress.checked and (self.step % every == 0 or self.step >= self.end)
+
+    def _check(self, *, steps_per_s: float) -> None:
+        """Validate the averaged network, decide whether it has converged, write log and checkpoint."""
+        self._save()  # a validation may take long, and what was learnt is safe meanwhile
+        loss = self.progress.loss
+        figures = self.processes.from_first(lambda: self._validate({"loss": loss}, steps_per_s))
+        self.progress = self.progress.check(self.step, figures, self.config.stop)
+        if self.best is not None and self.progress.best_step == self.step:
+            self.best = _copy(self.average)
+        if self.progress.converged_at == self.step:
+            _log.info("no gain in %d checks: the last step is %d", self.progress.waited, self.end)
+        self._save()
+
+    def _validate(self, measured: dict[str, float], steps_per_s: float) -> dict[str, float]:
+        current = _copy(self.network.state_dict())
         self.network.load_state_dict(self.average)
         try:
-            return self.validate(self.network)
+            figures = self.validate(self.network)
+            row = {**measured, **figures, "steps_per_s": steps_per_s}
+            write_row(self.folder, self.step, row)
+            _log.info("step %d  %s", self.step, "  ".join(f"{name} {value:.5g}" for name, value in row.items()))
+            for observer in self.observers:
+                observer(self.step, row, self.network)
         finally:
             self.network.load_state_dict(current)
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self.folder / CHECKPOINT
+        return figures
 
     def _save(self) -> None:
-        tensors: dict[str, Tensor] = {}
-        for name, value in self.network.state_dict().items():
-            tensors[f"network.{name}"] = value
-            tensors[f"average.{name}"] = self.average[name]
-        for name, parameter in self.network.named_parameters():
-            for key, value in self.optimiser.state[parameter].items():
-                if key != "step":
-                    tensors[f"optimiser.{key}.{name}"] = value
-        # One entry: the library writes several in an order that differs from run to run.
-        metadata = {"run": json.dumps({"step": self.step, "config": self.config.to_dict()}, sort_keys=True)}
-        content = save({k: v.contiguous() for k, v in tensors.items()}, metadata=metadata)
-        with replacing(self._checkpoint) as file:
-            file.write(content)
+        averages = {"average": self.average} | ({} if self.best is None else {"best": self.best})
+        self.processes.check_equal([*self.network.state_dict().values(), *self.average.values()])
+        if self.processes.first:
+            save_checkpoint(
+                self.folder,
+                self.config,
+                step=self.step,
+                progress=self.progress,
+                network=self.network,
+                optimiser=self.optimiser,
+                averages=averages,
+            )
 
     def _load(self) -> None:
-        tensors = load_file(self._checkpoint)
-        step, config = _stored(self.folder)
-        stored = config.to_dict()
-        different = [key for key, value in self.config.to_dict().items() if value != stored[key]]
-        if different:
-            raise ConfigError(
-                f"{self._checkpoint} was trained with another {different[0]}: {stored[different[0]]}, now "
-                f"{self.config.to_dict()[different[0]]}; continue with its own settings, or choose another folder.",
-                source=str(self._checkpoint),
-            )
-        self.step = step
-        self.network.load_state_dict({n: tensors[f"network.{n}"] for n in self.average})
-        self.average = {n: tensors[f"average.{n}"] for n in self.average}
-        parameters = dict(self.network.named_parameters())
-        for parameter in parameters.values():
-            self.optimiser.state[parameter] = {"step": torch.tensor(float(self.step))}
-        for entry, tensor in tensors.items():
-            kind, _, rest = entry.partition(".")
-            if kind == "optimiser":
-                key, _, name = rest.partition(".")
-                self.optimiser.state[parameters[name]][key] = tensor
+        self.step, self.progress = read_run(self.folder, self.config)
+        averages = restore(
+            self.folder, step=self.step, network=self.network, optimiser=self.optimiser, device=self.device
+        )
+        self.average = averages["average"]
+        self.best = averages.get("best")
         _log.info("continuing at step %d", self.step)
 
-    def _record(self, figures: dict[str, float]) -> None:
-        path = self.folder / "log.csv"
-        row = {"step": self.step, **{k: round(v, 5) for k, v in figures.items()}}
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        _log.info("%s", "  ".join(f"{k} {v:g}" for k, v in row.items()))
+
+def _check_patches(config: TrainConfig, network: nn.Module) -> None:
+    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+    for stage in config.stages:
+        if stage.patch_px % multiple:
+            raise ConfigError(
+                f"{config.architecture.name!r} with these parameters takes multiples of {multiple} pixels, got "
+                f"patch_px = {stage.patch_px}; choose such a patch_px."
+            )
+
+
+def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}

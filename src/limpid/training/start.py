@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,10 @@ from limpid.core.errors import ConfigError
 from limpid.models.checkpoint import load_network
 from limpid.models.registry import build_network
 from limpid.models.store import find_models
+from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_config
 from limpid.training.config import TrainConfig
-from limpid.training.loop import CHECKPOINT, averaged_weights
 
-__all__ = ["initial_network"]
+__all__ = ["initial_network", "network_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,23 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     _log.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
     network.load_state_dict({**own, **fitting})
     return network
+
+
+def network_of(start: str) -> tuple[str, dict[str, Any]]:
+    """Return the architecture of a model or a run and what it is built with, the number of channels apart.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    if (Path(start) / CHECKPOINT).exists():
+        architecture = stored_config(Path(start)).architecture
+        name, parameters = architecture.name, architecture.parameters
+    else:
+        card = next(iter(find_models(start).values())).card
+        name, parameters = card.architecture, card.parameters
+    return name, {key: value for key, value in parameters.items() if key != "channels"}
 
 
 def _weights_of(start: str, channels: int) -> dict[str, Tensor]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.data import Pool, reduce
+from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, objective
 from limpid.training.strategies.recorrupted import recorrupted
 
@@ -79,9 +81,11 @@ class HeldOut:
     """How much of the noise is left in patches that are not trained on, estimated without clean ones.
 
     With a target, the mean squared difference from it, less the variance of the target's own noise. Without, the same
-    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise. The
-    same patches and the same noise each time, so that checkpoints and strategies can be compared. In float32: an estimate
-    made from differences doesn't bear bfloat16's rounding.
+    with two images made from one (:mod:`~limpid.training.strategies.recorrupted`), which is right for white noise that
+    is about Gaussian, or at hidden pixels (:mod:`~limpid.training.strategies.noise2void`), which is right for all white
+    noise but gives a network less to see than it has in use. The same patches and the same noise each time, so that
+    checkpoints and strategies can be compared. In float32: an estimate made from differences doesn't bear bfloat16's
+    rounding.
 
     Parameters
     ----------
@@ -91,32 +95,49 @@ class HeldOut:
         Name of the strategy.
     patch_px : int
         Side of the patches.
+    gaussian : bool
+        Whether the noise is about Gaussian.
+    device : torch.device
+        Of the networks that will be validated.
     """
 
-    def __init__(self, source: Source, *, strategy: str, patch_px: int) -> None:
+    def __init__(
+        self, source: Source, *, strategy: str, patch_px: int, gaussian: bool = True, device: torch.device = CPU
+    ) -> None:
+        self._hidden = False
         rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         self._cases: list[tuple[Batch, float]] = []
         for _ in range(_ROUNDS):
             batch = source.draw(_BATCH, patch_px=patch_px, rng=rng, step=0)
             variance = float(batch.level.square().mean())
             if batch.target is not None:
-                self._cases.append((batch, variance if STRATEGIES[strategy].noisy_target else 0.0))
+                self._cases.append((batch.on(device), variance if STRATEGIES[strategy].noisy_target else 0.0))
+                continue
+            if not gaussian:
+                self._hidden = True
+                self._cases.append((batch.on(device), variance))
                 continue
             made = recorrupted(batch, _SHARE, generator)
             assert made.target is not None
             added = float((made.target - torch.cat([batch.noisy, batch.noisy])).square().mean())
-            self._cases.append((made, variance + added))
+            self._cases.append((made.on(device), variance + added))
 
     @property
     def level(self) -> float:
         """Level of the noise that 99 % of the values have at most, the value range as 1."""
         return float(torch.cat([batch.level.flatten() for batch, _ in self._cases]).quantile(0.99))
 
-    @torch.no_grad()
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """Return ``noise_left``: the mean squared error as a share of the noise's variance; by chance below 0."""
-        error = sum(
-            float(objective(STRATEGIES["supervised"], network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
+        return {"noise_left": float(self.shares(network).mean())}
+
+    @torch.no_grad()
+    def shares(self, network: nn.Module) -> npt.NDArray[np.float64]:
+        """Return what ``noise_left`` is the mean of, batch by batch, shape (batches,)."""
+        mean = sum(float(batch.level.square().mean()) for batch, _ in self._cases) / len(self._cases)
+        compare = STRATEGIES["noise2void" if self._hidden else "supervised"]
+        errors = [
+            float(objective(compare, network, batch, loss="mse", seed=0, dtype=torch.float32)) - own
             for batch, own in self._cases
-        )
-        return {"noise_left": error / sum(float(batch.level.square().mean()) for batch, _ in self._cases)}
+        ]
+        return np.asarray(errors) / mean

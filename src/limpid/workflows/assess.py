@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any, Final
 
@@ -60,6 +61,7 @@ def assess(
     value_range: tuple[float, float] | None = None,
     axes: str | None = None,
     repeats: Sequence[Picture] = (),
+    allow_pickle: bool = False,
 ) -> Assessment:
     """Return how good a denoised image is, without a clean one.
 
@@ -87,6 +89,8 @@ def assess(
     repeats : sequence of array, Image, or path
         Other noisy exposures of the same scene, which the denoiser did not see. The error then follows from
         them alone, whatever the noise is like.
+    allow_pickle : bool
+        As in :func:`limpid.load_model`.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def assess(
     others = [_like(one, before) for one in repeats]
     if after is None and model is None:
         raise OptionError("give what to assess: a denoised image, or model=, the name of a model to denoise with.")
-    denoiser = None if model is None else as_denoiser(model)
+    denoiser = None if model is None else as_denoiser(model, load=partial(load_model, allow_pickle=allow_pickle))
     return assess_image(before, after, denoiser=denoiser, told=_told(sigma, noise), repeats=others)
 
 

@@ -60,6 +60,7 @@ def assess_files(
     denoised: str | PathLike[str] | None = None,
     *,
     model: str | None = None,
+    allow_pickle: bool = False,
     sigma: float | None = None,
     noise: Path | None = None,
     repeats: Sequence[Path] = (),
@@ -76,7 +77,7 @@ def assess_files(
         A file, folder or glob.
     denoised : str or path, optional
         A file where `noisy` is one; else the folder whose tree mirrors that of `noisy`.
-    model : str, optional
+    model, allow_pickle
         As in :func:`limpid.assess`.
     sigma : float, optional
         Noise level in the files' own units.
@@ -109,7 +110,7 @@ def assess_files(
     if sheet is not None and not single and sheet.suffix:
         raise OptionError(f"sheets of {len(hits)} images need a folder, got {sheet.name!r}.")
     settings = _Settings(
-        denoiser=None if model is None else load_model(model),
+        denoiser=None if model is None else load_model(model, allow_pickle=allow_pickle),
         told=sigma if noise is None else read_noise_file(noise),
         repeats=tuple(read_image(path, value_range=value_range, max_pixels=max_pixels) for path in repeats),
         value_range=value_range,

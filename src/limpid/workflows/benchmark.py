@@ -62,6 +62,7 @@ def benchmark(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    allow_pickle: bool = False,
     on_image: Callable[[ImageScore], None] | None = None,
 ) -> BenchmarkTable:
     """Measure denoisers on data sets.
@@ -87,7 +88,7 @@ def benchmark(
         As in :func:`limpid.denoise`.
     value_range : (float, float), optional
         Values of black and white in folders of float files.
-    runtime, device, precision, threads
+    runtime, device, precision, threads, allow_pickle
         As in :func:`limpid.load_model`.
     on_image : callable, optional
         Called with each image's score, for progress.
@@ -106,7 +107,13 @@ def benchmark(
     each = listed("denoisers", denoisers, (str, Denoiser), what="a name or a denoiser")
     if pairs is not None and len(names) != 1:
         raise OptionError(f"pairs goes with one folder of clean images, got {len(names)}.")
-    where = {"runtime": runtime, "device": device, "precision": precision, "threads": threads}
+    where = {
+        "runtime": runtime,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+        "allow_pickle": allow_pickle,
+    }
     loaded = [_load(d, where) for d in each]
     noisy = None if pairs is None else Path(pairs)
     datasets = [resolve(_spelled(name), noisy=noisy, value_range=value_range) for name in names]

@@ -18,7 +18,7 @@ __all__ = ["CacheKind", "clear_cache", "list_cache"]
 #: Folder -> what is in it.
 _KINDS: Final = {
     "datasets": "data sets that benchmark downloaded",
-    "self-test": "which arithmetic this machine is fastest with",
+    "self-test": "what running networks told: the fastest arithmetic, how far they see",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import PathLike
 from typing import Any, overload
 
@@ -73,6 +73,7 @@ def denoise(
     value_range: tuple[float, float] | None = ...,
     axes: str | None = ...,
     memory: int | None = ...,
+    allow_pickle: bool = ...,
 ) -> Image: ...
 @overload
 def denoise(
@@ -85,6 +86,7 @@ def denoise(
     value_range: tuple[float, float] | None = ...,
     axes: str | None = ...,
     memory: int | None = ...,
+    allow_pickle: bool = ...,
 ) -> Array: ...
 def denoise(
     image: Image | str | PathLike[str] | npt.NDArray[Any],
@@ -96,6 +98,7 @@ def denoise(
     value_range: tuple[float, float] | None = None,
     axes: str | None = None,
     memory: int | None = None,
+    allow_pickle: bool = False,
 ) -> Image | Array:
     """Return the image without its noise, in the form it came in.
 
@@ -118,6 +121,8 @@ def denoise(
         For arrays whose axes are not plain, such as ``ZYX`` for a stack of gray planes.
     memory : int, optional
         Bytes that working memory may take.
+    allow_pickle : bool
+        As in :func:`limpid.load_model`.
 
     Returns
     -------
@@ -139,7 +144,7 @@ def denoise(
     (dtype('uint8'), (64, 64), True)
     """
     wrapped = as_image(image, value_range=value_range, axes=axes)
-    denoiser = as_denoiser(model, load=_loaded)
+    denoiser = as_denoiser(model, load=partial(_loaded, allow_pickle=allow_pickle))
     result = run_denoise(
         wrapped, denoiser, sigma=sigma, strength=strength, chroma_strength=chroma_strength, memory=memory
     )
@@ -148,9 +153,9 @@ def denoise(
     return np.array(result.image.values)
 
 
-def _loaded(name: str) -> Denoiser:
+def _loaded(name: str, *, allow_pickle: bool) -> Denoiser:
     """Return a model by name; those that ship are kept, compiled, for the next call."""
-    return _shipped(name) if name in ("auto", *denoiser_names()) else load_model(name)
+    return _shipped(name) if name in ("auto", *denoiser_names()) else load_model(name, allow_pickle=allow_pickle)
 
 
 @lru_cache(maxsize=4)

@@ -138,7 +138,13 @@ def denoise_files(
     if options.resume and plan.manifest is None:
         without = "one named file has" if plan.single else "inputs in place that only the root folder holds have"
         raise OptionError(f"resume needs an output folder: {without} no manifest.")
-    denoiser = load_model(options.model, runtime=options.runtime, device=options.device, threads=options.threads)
+    denoiser = load_model(
+        options.model,
+        runtime=options.runtime,
+        device=options.device,
+        threads=options.threads,
+        allow_pickle=options.allow_pickle,
+    )
     if options.memory is not None and denoiser.capabilities.halo_px is None:
         _log.warning(
             "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import ModelError, OptionError
+from limpid.core.errors import MissingExtraError, ModelError, OptionError
 
 __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
+
+#: The denoiser that learns from the image it is given.
+ZERO_SHOT = "zero-shot"
 
 #: What ``auto`` tries, best first.
 _PREFERENCE = ("best", "fast")
@@ -21,7 +25,7 @@ def denoiser_names() -> list[str]:
     """Return the names that :func:`load_model` knows, shipped networks first."""
     from limpid.models.store import shipped_names
 
-    return [*shipped_names(), *CLASSICAL]
+    return [*shipped_names(), *CLASSICAL, ZERO_SHOT]
 
 
 def load_model(
@@ -31,6 +35,7 @@ def load_model(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
+    allow_pickle: bool = False,
 ) -> Denoiser:
     """Return a denoiser.
 
@@ -38,7 +43,9 @@ def load_model(
     ----------
     name : str or path
         ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
-        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), or a model folder.
+        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
+        that learns from the image alone, in about a minute), a model folder, or a file of someone else's network:
+        ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
     runtime : str
         For networks: ``openvino``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on CUDA.
     device : str
@@ -48,6 +55,8 @@ def load_model(
         harmless.
     threads : int, optional
         CPU threads for networks; all cores where not given.
+    allow_pickle : bool
+        Open ``.pth``, ``.pt`` and ``.ckpt`` files too. They are pickles; nothing but weights is taken from them.
 
     Returns
     -------
@@ -70,10 +79,17 @@ def load_model(
         raise ModelError(f"the name of the model is empty; choose one of: auto, {', '.join(denoiser_names())}.")
     if name in CLASSICAL:
         return load_classical(name)
+    if name == ZERO_SHOT:
+        return _zero_shot()
     from limpid.inference.denoiser import NetworkDenoiser
+    from limpid.inference.foreign import is_foreign, load_foreign
     from limpid.inference.runtimes import load_runtime
     from limpid.models.store import find_models, shipped_names
 
+    if is_foreign(name) and not Path(name).is_dir():
+        return load_foreign(
+            Path(name), allow_pickle=allow_pickle, runtime=runtime, device=device, precision=precision, threads=threads
+        )
     shipped = shipped_names()
     if name == "auto":
         name = next((n for n in _PREFERENCE if n in shipped), "")
@@ -87,6 +103,14 @@ def load_model(
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
     chosen = load_runtime(runtime, device=device, threads=threads)
     return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
+
+
+def _zero_shot() -> Denoiser:
+    try:
+        from limpid.training.zero_shot import ZeroShot
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of(error.name or "torch", extra="train", purpose=ZERO_SHOT) from error
+    return ZeroShot()
 
 
 def as_denoiser(model: Any, *, load: Callable[[str], Denoiser] = load_model) -> Denoiser:

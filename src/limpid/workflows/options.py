@@ -23,7 +23,7 @@ class DenoiseOptions:
 
     Attributes
     ----------
-    model, runtime, device, threads
+    model, runtime, device, threads, allow_pickle
         As in :func:`limpid.load_model`.
     sigma : float or None
         Standard deviation of the noise in each file's own units, ``>= 0``; None measures it in each file.
@@ -54,6 +54,7 @@ class DenoiseOptions:
     runtime: str = "auto"
     device: str = "auto"
     threads: int | None = None
+    allow_pickle: bool = False
     memory: int | None = None
     value_range: tuple[float, float] | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS

@@ -4,57 +4,58 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import logging
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limpid.core.errors import DataError, MissingExtraError, OptionError
+from limpid.core.arguments import check_number
+from limpid.core.errors import MissingExtraError, OptionError
 from limpid.core.preprocess import Step, parse_steps
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
-from limpid.workflows.expand import Found, find_images
+from limpid.workflows.training_config import (
+    CONVERGED,
+    check_patch,
+    choose_network,
+    make_config,
+    usual_batch,
+    usual_patch_px,
+)
+from limpid.workflows.training_data import PathOrPaths, TrainingData, find_data
 
 if TYPE_CHECKING:
     from torch import nn
 
     from limpid.core.denoiser import Denoiser
-    from limpid.training.collection import Collection
     from limpid.training.config import TrainConfig
-    from limpid.training.preparation import Preparation
+    from limpid.training.log import Observer
+    from limpid.training.loop import Outcome, Trainer
+    from limpid.training.validation import HeldOut
 
 __all__ = ["Trained", "train"]
-
-_log = logging.getLogger(__name__)
-
-#: Networks by name: architecture and parameters, the number of channels apart.
-NETWORKS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "fast": ("unet", {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]}),
-    "small": ("unet", {"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}),
-}
 
 #: Folder of the checkpoint and the log inside a model folder.
 RUN: Final = "run"
 
-#: Share of the images held out, and the fewest images at which any is.
-_HELD_OUT_SHARE: Final = 0.1
-_HELD_OUT_FROM: Final = 8
+#: What `adapt` starts from, and the model it stands for.
+ADAPT: Final = "adapt"
+_ADAPTED: Final = "fast"
 
-#: Images whose noise is looked at to choose a strategy.
-_LOOKED_AT: Final = 16
+#: Highest rates: of a fresh network, and of one that is trained already.
+_RATE, _RATE_ADAPT = 1e-3, 1e-4
 
-#: Steps that the speed is measured on, and those before them that are not counted.
-_TIMED_STEPS, _UNTIMED_STEPS = 8, 3
-
-#: Gain over the last quarter of a run below which it has converged, as a share of the noise's variance.
-_CONVERGED: Final = 0.002
+#: Minutes of training where nothing is asked for.
+_MINUTES: Final = 20.0
 
 #: How far above the levels it was trained on a network may be used: without biases, it scales with image and level.
 _HEADROOM: Final = 1.2
+
+#: Standard errors by which adapted weights must be better than those they started from.
+_SURE: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class Trained:
         Of this call.
     validation : mapping
         Figures at the end, on images that were held out (on the same ones where there are fewer than eight):
-        ``noise_left`` is the mean squared error as a share of the noise's variance, estimated without clean images.
+        ``noise_left`` is the mean squared error as a share of the noise's variance, estimated without clean images;
+        ``noise_left_before`` that of the weights it started from, with `adapt`.
     converged : bool
-        Whether the last quarter of the run gained next to nothing.
+        Whether patience ran out, or the last quarter of the run gained next to nothing.
     skipped : mapping
         Files that were left out, and why.
     """
@@ -106,56 +108,82 @@ class Trained:
 
 
 def train(
-    noisy: str | PathLike[str] | Sequence[str | PathLike[str]],
+    noisy: PathOrPaths | None,
     output: str | PathLike[str],
     *,
     clean: str | PathLike[str] | None = None,
     pairs: str | PathLike[str] | None = None,
     strategy: str = "auto",
-    network: str = "fast",
+    architecture: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    loss: str = "mse",
     start_from: str | None = None,
     steps: int | None = None,
     minutes: float | None = None,
-    patch_px: int = 64,
-    batch: int = 8,
-    learning_rate: float = 1e-3,
+    epochs: float | None = None,
+    patience: int | None = None,
+    patch_px: int | None = None,
+    batch: int | None = None,
+    learning_rate: float | None = None,
     preprocessing: Sequence[Step | Mapping[str, Any]] = (),
     augment: str = "turns",
     skip_empty: float = 0.0,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    memory: int | None = None,
+    device: str = "auto",
+    tensorboard: bool = False,
     resume: bool = False,
-    watcher: Callable[[int, int], None] | None = None,
+    watcher: Callable[[int, int, float], None] | None = None,
 ) -> Trained:
     """Train a network on noisy images.
 
+    Under ``torchrun`` all processes train one network: each takes its part of every batch, the first one writes.
+
     Parameters
     ----------
-    noisy : path or sequence of paths
+    noisy : path or sequence of paths, or None
         Files, folders (with all below them) or globs of noisy images, all with the same number of channels. A tenth of
-        them is held out to validate on where there are at least eight.
+        them is held out to validate on where there are at least eight. None where clean images alone are given.
     output : path
-        Folder of the model. The run lies in it as well, under ``run``: checkpoint and log.
+        Folder of the model. The run lies in it as well, under ``run``: checkpoint, log, and pictures of each check.
     clean : path, optional
-        Folder with a clean image of the same name for each noisy one.
+        Folder with a clean image of the same name for each noisy one; or with clean images of other scenes, to which
+        noise is added: that measured in the noisy ones, or of all levels where there are none.
     pairs : path, optional
         Folder with another exposure of the same name for each noisy one.
     strategy : str
-        ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`), ``recorrupted``, ``noise2void``,
-        ``neighbor2neighbor``, or ``auto``: the first that what is given and the measured noise allow.
-    network : str
-        ``fast``, of the size of the shipped one, or ``small``, a sixth of it.
+        ``supervised`` (with `clean`), ``noise2noise`` (with `pairs`, or stacks whose frames show the same scene),
+        ``recorrupted``, ``noise2void``, ``neighbor2neighbor``, or ``auto``: the first that what is given and the
+        measured noise allow. ``adapt`` goes on from the shipped weights, or those of `start_from`, by the strategy that
+        ``auto`` takes, and keeps the result only where it is better on what was held out.
+    architecture : str, optional
+        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), or another name of
+        :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
+    parameters : mapping, optional
+        What the architecture is built with where its defaults are not wanted, such as ``{"latent_dim": 16}``.
+    loss : str
+        ``mse``, ``l1``, ``charbonnier``, ``huber``, ``cross_entropy``, ``ms_ssim``, or a sum with weights, such as
+        ``0.84 ms_ssim + 0.16 l1``. With noisy targets, ``mse`` alone leads to the mean.
     start_from : str, optional
         A model, by name or folder, whose weights are the start; it must be of the same network.
     steps : int, optional
         Batches to train on.
     minutes : float, optional
-        In place of `steps`: as many as fit into that time on this machine; 20 minutes where neither is given.
-    patch_px, batch : int
-        Side and number of the patches in a batch.
-    learning_rate : float
-        Highest rate; it warms up and falls to zero.
+        In place of `steps`: as many as fit into that time on this machine; 20 minutes where nothing is given.
+    epochs : float, optional
+        In place of `steps`: as many as cover each pixel so many times on average
+        (:func:`limpid.training.schedule.steps_of`).
+    patience : int, optional
+        Stop sooner where so many checks in a row, of which there are eight in a short run and one every 1000 steps in a
+        long one, gain nothing. The rate then falls to zero over a fifth of the steps done, and the weights that
+        were best at a check are kept.
+    patch_px, batch : int, optional
+        Side and number of the patches in a batch. The side is a multiple of what the network takes, about 64 where not
+        given; there are as many as have the pixels of 8 such patches, 64 at most.
+    learning_rate : float, optional
+        Highest rate; it warms up and falls to zero. 1e-3 where not given, 1e-4 with `adapt`.
     preprocessing : sequence of mapping
         What is done to each image, in this order, and in use undone on the way out: such as ``{"name":
         "normalise_percentile", "low": 1, "high": 99}``; see :mod:`limpid.core.preprocess`.
@@ -170,10 +198,18 @@ def train(
         Values of black and white, for float files that state none.
     max_pixels : int
         Files that announce more are left out.
+    memory : int, optional
+        Bytes of pixels that are in memory at a time, of the images trained on and again of those held out; 1 GiB where
+        not given. Where there are more, others are read every 1000 steps.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: CUDA where there is a device.
+    tensorboard : bool
+        Write event files for TensorBoard, under ``run/tensorboard``.
     resume : bool
         Go on from the checkpoint in `output`; the result is that of a run that was not stopped.
     watcher : callable, optional
-        Called with the steps done and the steps in all.
+        Called after each step with the steps done, the steps in all and the loss; under ``torchrun`` in the first
+        process alone.
 
     Raises
     ------
@@ -184,92 +220,116 @@ def train(
     ConfigError
         If the weights to start from don't fit, or the checkpoint to go on from has other settings.
     ModelError
-        If `start_from` is no model.
+        If `start_from` is no model, or the network can't be built.
     MissingExtraError
-        If torch is not installed.
+        If torch is not installed, or what `tensorboard` needs.
+    WriteError
+        If the disk is full, for instance; the checkpoint before is kept.
+    KeyboardInterrupt
+        After Ctrl-C, when a checkpoint is written.
     """
     started = time.monotonic()
     try:
-        from limpid.training.collection import Collection
-        from limpid.training.loop import Trainer, stored_config
+        from limpid.training.checkpoint import stored_config
+        from limpid.training.device import choose_device
+        from limpid.training.loop import Trainer
+        from limpid.training.pace import steps_within
+        from limpid.training.parallel import joined
         from limpid.training.preparation import Preparation
+        from limpid.training.schedule import steps_of
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
 
     folder = Path(output)
-    _check(folder, network, steps=steps, minutes=minutes, clean=clean, pairs=pairs, resume=resume)
-    partners = clean if clean is not None else pairs
-    files = _with_partners(_readable([noisy] if isinstance(noisy, str | PathLike) else noisy), partners)
-    training, held_out = _split(files)
+    _check(folder, noisy=noisy, clean=clean, pairs=pairs, resume=resume)
+    _check_length(steps=steps, minutes=minutes, epochs=epochs, patience=patience)
     preparation = Preparation(preprocessing=parse_steps(preprocessing), augment=augment, skip_empty=skip_empty)
-    options: dict[str, Any] = {
-        "patch_px": patch_px,
-        "preparation": preparation,
-        "value_range": value_range,
-        "max_pixels": max_pixels,
-    }
-    collection = Collection(training, **options)
-    chosen, reason = _strategy(strategy, collection, clean=clean is not None, pairs=pairs is not None)
-    architecture, parameters = NETWORKS[network]
-    config = _config(
+    trained_on = choose_device(device)
+    adapting = strategy == ADAPT
+    if adapting and start_from is None:
+        start_from = _ADAPTED
+    network = choose_network(architecture, parameters, start_from)
+    patch_px = usual_patch_px(network) if patch_px is None else patch_px
+    data = find_data(
+        noisy,
+        clean=clean,
+        pairs=pairs,
+        strategy="auto" if adapting else strategy,
+        patch_px=patch_px,
+        hold_out_parts=adapting,
+        preparation=preparation,
+        value_range=value_range,
+        max_pixels=max_pixels,
+        memory=memory,
+    )
+    config = make_config(
         folder.resolve().name,
-        chosen,
-        architecture,
-        {"channels": collection.channels, **parameters},
+        data,
+        network,
+        loss=loss,
         start_from=start_from,
         patch_px=patch_px,
-        batch=batch,
-        rate=learning_rate,
-        preparation=preparation,
+        batch=usual_batch(patch_px) if batch is None else batch,
+        rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
+        patience=patience,
+        preparation=preparation,
     )
     module = initial_network(config)
-    if all(weight.ndim >= 2 for weight in module.parameters()):
-        config = dataclasses.replace(config, optimiser=dataclasses.replace(config.optimiser, name="muon"))
-    _check_patch(patch_px, module, chosen)
+    check_patch(patch_px, module, config.strategy)
+    module.to(trained_on)
     validate = HeldOut(
-        Collection(held_out, channels=collection.channels, **options) if held_out else collection,
-        strategy=chosen,
-        patch_px=patch_px,
+        data.held_out, strategy=config.strategy, patch_px=patch_px, gaussian=data.gaussian, device=trained_on
     )
+    before = copy.deepcopy(module) if adapting else None
     run = folder / RUN
-    if steps is None:
-        steps = stored_config(run).steps if resume else _steps_within(minutes or 20.0, config, module, collection)
-    config = dataclasses.replace(config, steps=steps)
-    trainer = Trainer(config, network=module, source=collection, folder=run, validate=validate)
-    trainer.run(
-        checkpoint_every=max(1, min(1000, steps // 8)),
-        after_step=(lambda: watcher(trainer.step, config.steps)) if watcher else (lambda: None),
-    )
-    history = _history(run)
-    _save(folder, config, level=validate.level, left=history[-1], collection=collection, reason=reason)
+    with joined(trained_on) as processes:
+        options: dict[str, Any] = {"source": data.training, "device": trained_on, "processes": processes}
+        if steps is None and resume:
+            steps = stored_config(run).steps
+        elif steps is None and epochs is not None:
+            steps = steps_of(epochs, pixels=data.training.pixels(), batch=config.stages[0].batch, patch_px=patch_px)
+        elif steps is None:
+            steps = steps_within(60 * (minutes or _MINUTES), config, network=module, **options)
+        config = dataclasses.replace(config, steps=steps)
+        with _observers(run, data, wanted=processes.first, tensorboard=tensorboard) as observers:
+            trainer = Trainer(config, network=module, folder=run, validate=validate, observers=observers, **options)
+            outcome = _run(trainer, watcher if processes.first else None)
+    module.load_state_dict(trainer.weights)
+    reason = data.choice.reason
+    validation = {name: round(value, 5) for name, value in outcome.figures.items()}
+    if before is not None:
+        module, validation, judged = _better(before, module, validate)
+        reason = f"{reason}; {judged}"
+    if processes.first:
+        config = dataclasses.replace(config, steps=outcome.steps)
+        sigma_max = _HEADROOM * validate.level
+        _save(folder, config, module.cpu(), sigma_max=sigma_max, data=data, reason=reason, figures=validation)
     return Trained(
         model=folder,
-        architecture=architecture,
-        strategy=chosen,
+        architecture=config.architecture.name,
+        strategy=strategy if adapting else config.strategy,
         reason=reason,
-        steps=config.steps,
+        steps=outcome.steps,
         seconds=time.monotonic() - started,
-        validation={"noise_left": history[-1]},
-        converged=history[max(len(history) * 3 // 4 - 1, 0)] - history[-1] < _CONVERGED and len(history) >= 4,
-        skipped=dict(collection.skipped),
+        validation=validation,
+        converged=outcome.converged or _gained_little(run),
+        skipped=data.skipped,
     )
 
 
-def _check(folder: Path, network: str, *, steps: Any, minutes: Any, clean: Any, pairs: Any, resume: bool) -> None:
+def _check(folder: Path, *, noisy: Any, clean: Any, pairs: Any, resume: bool) -> None:
     from limpid.models.store import CARD_FILE
-    from limpid.training.loop import CHECKPOINT
+    from limpid.training.checkpoint import CHECKPOINT
 
-    if network not in NETWORKS:
-        raise OptionError(f"no network {network!r}; choose one of: {', '.join(NETWORKS)}.")
-    if steps is not None and minutes is not None:
-        raise OptionError("steps and minutes both say how long to train; give one of them.")
+    if noisy is None and clean is None:
+        raise OptionError("no images were given; name noisy ones, or clean ones (clean) to add noise to.")
+    if noisy is None and pairs is not None:
+        raise OptionError("second exposures (pairs) were given without the first; name the noisy images too.")
     if clean is not None and pairs is not None:
         raise OptionError("clean images and a second exposure were both given; give the clean ones alone.")
-    if (minutes is not None and not 0 < minutes < math.inf) or (steps is not None and steps < 1):
-        raise OptionError(f"steps and minutes must be positive, got steps={steps}, minutes={minutes}.")
     stopped = (folder / RUN / CHECKPOINT).exists()
     if resume and not stopped:
         raise OptionError(f"{folder} holds no checkpoint to go on from; train without resume.")
@@ -279,162 +339,96 @@ def _check(folder: Path, network: str, *, steps: Any, minutes: Any, clean: Any, 
         raise OptionError(f"{folder} is a file; name a folder for the model.")
 
 
-def _readable(inputs: Sequence[str | PathLike[str]]) -> list[Found]:
-    found = find_images(inputs)
-    for hit in found:
-        if hit.error is not None:
-            _log.warning("%s: left out: %s", hit.path, hit.error)
-    usable = [hit for hit in found if hit.error is None]
-    if not usable:
-        raise DataError(f"no image to train on; the first input, {found[0].path}: {found[0].error}")
-    return usable
+def _check_length(**given: float | None) -> None:
+    """Refuse numbers that are none of a length, and more than one of steps, minutes and epochs."""
+    lengths = [name for name in ("steps", "minutes", "epochs") if given[name] is not None]
+    if len(lengths) > 1:
+        raise OptionError(f"{' and '.join(lengths)} all say how long to train; give one of them.")
+    least = {"steps": 1, "minutes": 0.01, "epochs": 0.0001, "patience": 1}
+    for name, value in given.items():
+        if value is not None:
+            check_number(name, value, low=least[name], whole=name in ("steps", "patience"))
 
 
-def _with_partners(found: Sequence[Found], partners: str | PathLike[str] | None) -> list[tuple[Path, Path | None]]:
-    if partners is None:
-        return [(hit.path, None) for hit in found]
-    others: dict[str, Path] = {str(hit.relative.with_suffix("")): hit.path for hit in _readable([partners])}
-    pairs: list[tuple[Path, Path | None]] = []
-    for hit in found:
-        partner = others.get(str(hit.relative.with_suffix("")))
-        if partner is None:
-            _log.warning("%s: left out: no image of its name in %s", hit.path, partners)
-        else:
-            pairs.append((hit.path, partner))
-    if not pairs:
-        raise OptionError(
-            f"no image in {partners} has the name of a noisy one: the first of these is {found[0].relative}, the first "
-            f"there {next(iter(others))}; partners must have the same names."
-        )
-    return pairs
+@contextmanager
+def _observers(run: Path, data: TrainingData, *, wanted: bool, tensorboard: bool) -> Iterator[list[Observer]]:
+    """Give those that show how a run is going: pictures, and events where they are asked for."""
+    from limpid.training.checkpoint import stored_step
+    from limpid.training.previews import Previews
+
+    if not wanted:
+        yield []
+    elif not tensorboard:
+        yield [Previews(data.held_out, run)]
+    else:
+        try:
+            from limpid.training.tensorboard import TensorBoard
+        except ModuleNotFoundError as error:
+            name, purpose = error.name or "tensorboardX", "event files"
+            raise MissingExtraError.of(name, extra="tensorboard", purpose=purpose) from error
+        with closing(TensorBoard(run / "tensorboard", step=stored_step(run))) as board:
+            yield [board, Previews(data.held_out, run, also=board.picture)]
 
 
-def _split(files: list[tuple[Path, Path | None]]) -> tuple[list[tuple[Path, Path | None]], list[Any]]:
-    from limpid.training.data import split_names
-
-    if len(files) < _HELD_OUT_FROM:
-        return files, []
-    by_name = {str(path): (path, partner) for path, partner in files}
-    training, held_out = split_names(list(by_name), validation_share=_HELD_OUT_SHARE)
-    return [by_name[n] for n in training], [by_name[n] for n in held_out]
-
-
-def _strategy(asked: str, collection: Collection, *, clean: bool, pairs: bool) -> tuple[str, str]:
-    """Return the name of the strategy and why."""
-    from limpid.training.strategies import STRATEGIES
-
-    if asked != "auto" and asked not in STRATEGIES:
-        raise OptionError(f"no strategy {asked!r}; choose one of: auto, {', '.join(STRATEGIES)}.")
-    if asked != "auto" and STRATEGIES[asked].needs_target and not (clean or pairs):
-        what = "clean images" if asked == "supervised" else "a second exposure"
-        raise OptionError(f"{asked} needs {what} of the same names; name their folder.")
-    told = [e.noise.white for e in collection.exposures(0)[:_LOOKED_AT]]
-    correlated = sum(white is False for white in told)
-    if asked != "auto":
-        if STRATEGIES[asked].needs_white_noise and 2 * correlated > len(told):
-            _log.warning(
-                "the noise is correlated between pixels in %d of %d images: %s is not valid for it and will learn to "
-                "keep a part of it",
-                correlated,
-                len(told),
-                asked,
-            )
-        return asked, "asked for"
-    if clean:
-        return "supervised", "there are clean images of the same names"
-    if pairs:
-        return "noise2noise", "there is a second exposure of each image"
-    if 2 * correlated > len(told):
-        raise DataError(
-            f"the noise is correlated between pixels in {correlated} of {len(told)} images, and no strategy that "
-            "learns from single noisy images is valid for that; give a second exposure of each (pairs) or clean images "
-            "(clean), or choose a strategy by name to train all the same."
-        )
-    return "recorrupted", "single noisy images, and their noise is white and of measured level"
+def _run(trainer: Trainer, watcher: Callable[[int, int, float], None] | None) -> Outcome:
+    every = max(1, min(1000, trainer.config.steps // 8))
+    try:
+        return trainer.run(checkpoint_every=every, after_step=watcher or (lambda *_: None))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped after {trainer.step} of {trainer.end} steps; go on from there with resume and the same options."
+        ) from None
 
 
-def _check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
-    from limpid.training.strategies import STRATEGIES
+def _gained_little(run: Path) -> bool:
+    """Return whether the last quarter of the checks gained next to nothing."""
+    from limpid.training.log import read_log
 
-    multiple = int(network.size_multiple) * STRATEGIES[strategy].patch_multiple  # type: ignore[arg-type]
-    if patch_px < multiple or patch_px % multiple:
-        raise OptionError(
-            f"patches must be a multiple of {multiple} pixels for this network and {strategy}, got {patch_px}."
-        )
+    history = [float(row["noise_left"]) for row in read_log(run)]
+    return len(history) >= 4 and history[max(len(history) * 3 // 4 - 1, 0)] - history[-1] < CONVERGED
 
 
-def _config(
-    name: str,
-    strategy: str,
-    architecture: str,
-    parameters: Mapping[str, Any],
-    *,
-    start_from: str | None,
-    patch_px: int,
-    batch: int,
-    rate: float,
-    preparation: Preparation,
-    seed: int,
-) -> TrainConfig:
-    from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
-
-    return TrainConfig(
-        name=name,
-        seed=seed,
-        steps=1,  # replaced as soon as it is known
-        architecture=Architecture(name=architecture, parameters=parameters),
-        data=Data(pool="images of one's own", channels=parameters["channels"], preparation=preparation),
-        optimiser=Optimiser(learning_rate=rate, warmup_steps=200),
-        stages=(Stage(until=1.0, patch_px=patch_px, batch=batch, loss="mse"),),
-        strategy=strategy,
-        start_from=start_from,
+def _better(before: nn.Module, after: nn.Module, validate: HeldOut) -> tuple[nn.Module, dict[str, float], str]:
+    """Return the better of two networks on what was held out, its figures and why; in doubt, the one before."""
+    first, second = validate.shares(before), validate.shares(after)
+    gain = first - second
+    error = float(gain.std(ddof=1)) / len(gain) ** 0.5
+    figures = {"noise_left": float(second.mean()), "noise_left_before": float(first.mean())}
+    text = f"{figures['noise_left']:.3f} of the noise is left on what was held out, {figures['noise_left_before']:.3f}"
+    if float(gain.mean()) > _SURE * error:
+        return after, figures, f"adapted: {text} before"
+    return (
+        before,
+        figures | {"noise_left": figures["noise_left_before"]},
+        f"not adapted, the weights are the old ones: {text} before",
     )
 
 
-def _steps_within(minutes: float, config: TrainConfig, network: nn.Module, source: Collection) -> int:
-    """Return how many steps fit into a time, by trying some on a copy of the network."""
-    import tempfile
-
-    from limpid.training.loop import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Trainer(
-            dataclasses.replace(config, steps=_UNTIMED_STEPS + _TIMED_STEPS),
-            network=copy.deepcopy(network),
-            source=source,
-            folder=Path(folder),
-            validate=lambda _: {},
-        )
-        times: list[float] = []
-        trial.run(after_step=lambda: times.append(time.monotonic()))
-    per_step = (times[-1] - times[_UNTIMED_STEPS - 1]) / _TIMED_STEPS
-    return max(1, int(60 * minutes / per_step))
-
-
-def _history(run: Path) -> list[float]:
-    import csv
-
-    with (run / "log.csv").open(newline="") as file:
-        return [float(row["noise_left"]) for row in csv.DictReader(file)]
-
-
-def _save(folder: Path, config: TrainConfig, *, level: float, left: float, collection: Collection, reason: str) -> None:
+def _save(
+    folder: Path,
+    config: TrainConfig,
+    network: nn.Module,
+    *,
+    sigma_max: float,
+    data: TrainingData,
+    reason: str,
+    figures: Mapping[str, float],
+) -> None:
     from limpid.training.artefact import write_model
 
-    exposures = collection.exposures(0)
-    sigmas = [e.noise.sigma / e.noise.span for e in exposures]
+    sigmas = data.sigmas()
     write_model(
-        folder / RUN,
+        network,
         folder,
         config,
-        sigma_max=_HEADROOM * level,
-        pictures=[e.unit(e.planes[0]).transpose(2, 0, 1) for e in exposures[:8]],
+        sigma_max=sigma_max,
+        pictures=data.pictures(),
         noise=f"that of its images: sigma {min(sigmas):.3g} to {max(sigmas):.3g} of the range, measured",
         data="images of its maker's own",
         recipe=f"limpid {__version__} train: {config.strategy} ({reason}), seed {config.seed}, {config.steps} steps",
         licence="its maker's",
         metrics={
             "protocol": "mean squared error on held-out patches as a share of the noise's variance, estimated",
-            "noise_left": left,
+            **figures,
         },
     )

@@ -181,3 +181,28 @@ def test_a_denoiser_that_takes_one_level_gets_the_same_one_in_every_tile():
     results = [denoise_image(image, d, level=rising, memory=1).values for d in (tiled, whole)]
     assert len({told.tobytes() for _, told in tiled.seen}) == 1
     assert results[0] == pytest.approx(results[1], abs=1e-3)
+
+
+class Blind:
+    """Halves every value, whatever it is told."""
+
+    name = "blind"
+    identity = {"name": "blind"}  # noqa: RUF012
+    capabilities = Capabilities(channels=(1,), level_map=True, blind=True)
+
+    def denoise_plane(self, noisy, level):
+        assert level == pytest.approx(0.1)
+        return noisy / 2
+
+
+@pytest.mark.parametrize(("strength", "share"), [(0, 0), (0.5, 0.5), (1, 1), (2, 1)])
+def test_strength_is_the_share_of_what_a_blind_denoiser_changes(strength, share):
+    image = Image.from_array(np.full((4, 4), 0.8, np.float32), value_range=(0, 1))
+    clean = denoise_image(image, Blind(), level=level(0.1), strength=strength)
+    assert clean.values == pytest.approx(0.8 * (1 - share / 2))
+
+
+def test_chroma_strength_of_a_blind_denoiser_leaves_luma_to_the_other():
+    image = Image.from_array(np.full((4, 4, 3), [0.2, 0.4, 0.9], np.float32), value_range=(0, 1))
+    clean = denoise_image(image, Blind(), level=level(0.1, 0.1, 0.1), strength=1, chroma_strength=0)
+    assert clean.values[0, 0] == pytest.approx([0.2 - 0.25, 0.4 - 0.25, 0.9 - 0.25])

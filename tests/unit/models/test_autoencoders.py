@@ -8,7 +8,7 @@ from limpid.models.checkpoint import measure_cost
 from limpid.models.registry import build_network
 
 KINDS = ("convolutional", "dense")
-DIGITS = {"channels": 1, "input_px": 28, "k": 64}
+DIGITS = {"channels": 1, "input_px": 28, "latent_dim": 64}
 
 
 def build(name="autoencoder", **parameters):
@@ -42,7 +42,7 @@ def test_the_residual_added_to_the_image_is_its_reconstruction_at_any_level(digi
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_a_larger_image_is_a_grid_of_squares(kind, channels):
-    network = build(channels=channels, input_px=8, widths=[6], k=9, kind=kind)
+    network = build(channels=channels, input_px=8, widths=[6], latent_dim=9, kind=kind)
     image = torch.rand(2, channels, 16, 24)
     whole = network.reconstruct(image)
     for y in (0, 8):
@@ -58,7 +58,7 @@ def test_a_linear_autoencoder_with_the_principal_components_is_their_projection(
     rows = images.reshape(40, 36)
     mean = rows.mean(axis=0)
     components = np.linalg.svd(rows - mean, full_matrices=False)[2][:7]
-    network = build(channels=1, input_px=6, widths=[], k=7, kind="dense")
+    network = build(channels=1, input_px=6, widths=[], latent_dim=7, kind="dense")
     encoder, decoder = (next(m for m in part if hasattr(m, "bias")) for part in (network.encoder, network.decoder))
     encoder.weight.copy_(torch.from_numpy(components))
     encoder.bias.copy_(torch.from_numpy(-components @ mean))
@@ -116,7 +116,7 @@ def test_the_convolutional_one_encodes_any_size_to_maps():
     ("changes", "message"),
     [
         ({"kind": "sparse"}, "kind must be one of convolutional, dense, got 'sparse'"),
-        ({"k": 0}, "at least 1, got input_px=28, k=0"),
+        ({"latent_dim": 0}, "at least 1, got input_px=28, latent_dim=0"),
         ({"input_px": 30}, "multiple of 4, got 30"),
         ({"widths": [8, 0]}, r"at least 1, got .* widths=\[8, 0\]"),
         ({"widths": []}, "one number or more"),

@@ -51,7 +51,7 @@ def test_partners_are_cut_and_turned_alike(tmp_path):
         (tmp_path / name).mkdir()
     noisy = picture(tmp_path / "noisy" / "a.png")
     clean = picture(tmp_path / "clean" / "a.png", sigma=0)
-    batch = draw(Collection([(noisy, clean)], patch_px=32), count=16)
+    batch = draw(Collection([(noisy, clean)], patch_px=32, partner="clean"), count=16)
     residual = batch.noisy - batch.target
     assert float(residual.std()) == pytest.approx(SIGMA / 255, rel=0.1)
 
@@ -79,7 +79,7 @@ def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path, caplog):
 def test_a_partner_of_another_shape_is_left_out(tmp_path):
     first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (64, 64))
     with pytest.raises(DataError, match=r"none of the 1 images.*they must match"):
-        Collection([(first, second)], patch_px=32)
+        Collection([(first, second)], patch_px=32, partner="exposure")
 
 
 def test_a_bounded_part_is_in_memory_and_which_one_follows_from_the_step(tmp_path):
@@ -160,7 +160,7 @@ def test_images_are_prepared_and_so_is_what_is_known_of_their_noise(tmp_path):
 def test_the_level_told_is_what_a_change_of_size_leaves_of_the_noise(tmp_path, size):
     steps = parse_steps([{"name": "resize", "height": size[0], "width": size[1]}, {"name": "normalise_range"}])
     files = [(picture(tmp_path / "a.png", (256, 240)), picture(tmp_path / "b.png", (256, 240), sigma=0))]
-    collection = Collection(files, patch_px=32, preparation=Preparation(preprocessing=steps))
+    collection = Collection(files, patch_px=32, partner="clean", preparation=Preparation(preprocessing=steps))
     batch = draw(collection, count=64)
     assert float(batch.level.mean()) == pytest.approx(float((batch.noisy - batch.target).std()), rel=0.1)
     assert collection.exposures(0)[0].noise.white is (size[1] <= 120)

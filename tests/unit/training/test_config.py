@@ -6,8 +6,8 @@ import pytest
 from limpid.core.errors import ConfigError
 from limpid.core.preprocess import NormalisePercentile
 from limpid.training.config import Optimiser, TrainConfig, parse_loss
-from limpid.training.loop import learning_rate_at
 from limpid.training.preparation import Preparation
+from limpid.training.schedule import learning_rate_at
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 WITH_STAGES = next(path for path in RECIPES if path.name == "fast-color.toml")

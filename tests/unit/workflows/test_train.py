@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiny(noisy: Path, output: Path, **changes):
-    return limpid.train(noisy, output, **{"network": "small", "steps": 6, "batch": 2, "patch_px": 32, **changes})
+    return limpid.train(noisy, output, **{"architecture": "small", "steps": 6, "batch": 2, "patch_px": 32, **changes})
 
 
 def test_a_model_is_trained_and_used(files: Path, tmp_path: Path) -> None:
@@ -46,7 +47,8 @@ def test_a_model_is_trained_and_used(files: Path, tmp_path: Path) -> None:
     done = tiny(files / "noisy", tmp_path / "mine", watcher=lambda *counts: counted.append(counts))
     assert (done.strategy, done.architecture, done.steps) == ("recorrupted", "unet", 6)
     assert "white" in done.reason
-    assert counted[-1] == (6, 6)
+    assert [counts[:2] for counts in counted] == [(step, 6) for step in range(1, 7)]
+    assert all(0 < loss < 1 for _, _, loss in counted)
     assert done.validation["noise_left"] > 0
     clean = limpid.denoise(files / "noisy" / "camera.png", model=str(tmp_path / "mine"))
     assert np.asarray(clean).shape == (128, 128)
@@ -79,7 +81,7 @@ def test_correlated_noise_rules_out_what_learns_from_single_images(files: Path, 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path: Path) -> None:
     whole = tiny(files / "noisy", tmp_path / "whole" / "mine", steps=10)
 
-    def stop(done: int, _: int) -> None:
+    def stop(done: int, _: int, __: float) -> None:
         if done == 7:
             raise KeyboardInterrupt
 
@@ -96,7 +98,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path:
 
 
 def test_the_start_can_be_a_model(files: Path, tmp_path: Path) -> None:
-    done = tiny(files / "noisy", tmp_path / "mine", network="fast", start_from="fast", learning_rate=1e-7)
+    done = tiny(files / "noisy", tmp_path / "mine", architecture=None, start_from="fast", learning_rate=1e-7)
     mine, shipped = (
         np.asarray(limpid.denoise(files / "noisy" / "camera.png", model=model, sigma=SIGMA)).astype(int)
         for model in (done.denoiser(), "fast")
@@ -106,18 +108,80 @@ def test_the_start_can_be_a_model(files: Path, tmp_path: Path) -> None:
         tiny(files / "noisy", tmp_path / "other", start_from="fast")
 
 
+def test_adapted_weights_are_kept_only_where_they_are_better(files: Path, tmp_path: Path) -> None:
+    done = tiny(files / "noisy", tmp_path / "mine", architecture=None, strategy="adapt", learning_rate=1.0)
+    assert "not adapted" in done.reason
+    assert done.validation["noise_left"] == done.validation["noise_left_before"]
+    mine, shipped = (
+        np.asarray(limpid.denoise(files / "noisy" / "camera.png", model=model, sigma=SIGMA)).astype(int)
+        for model in (done.denoiser(), "fast")
+    )
+    assert np.abs(mine - shipped).max() <= 2
+
+
+def test_clean_images_of_other_scenes_get_the_measured_noise(files: Path, tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    for name in ("coffee", "rocket"):
+        shutil.copy(files / "clean" / "camera.png", tmp_path / "scenes" / f"{name}.png")
+    done = tiny(files / "noisy", tmp_path / "mine", clean=tmp_path / "scenes")
+    assert (done.strategy, "measured in 3 noisy ones" in done.reason) == ("supervised", True)
+    done = tiny(None, tmp_path / "any", clean=files / "clean")
+    assert (done.strategy, "noise of all levels" in done.reason) == ("supervised", True)
+
+
+def test_frames_of_a_stack_are_partners_where_they_show_the_same_scene(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scene = pictures.camera()[100:196, 100:196].astype(np.float32)
+    noise = SIGMA * rng.standard_normal((10, 96, 96))
+    still = scene + noise
+    moving = np.stack([np.roll(scene, 9 * n, axis=1) for n in range(10)]) + noise
+    for name, values in (("still", still), ("moving", moving)):
+        image = Image.from_array(np.clip(values, 0, 255).astype(np.uint8), axes="TYX")
+        write_image(image, tmp_path / f"{name}.tif")
+    assert tiny(tmp_path / "still.tif", tmp_path / "one").strategy == "noise2noise"
+    assert tiny(tmp_path / "moving.tif", tmp_path / "two").strategy == "recorrupted"
+
+
+def test_light_of_few_quanta_is_not_taken_for_gaussian(tmp_path: Path, caplog) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "few").mkdir()
+    for name in ("camera", "coins"):
+        light = 8 * getattr(pictures, name)()[:128, :128] / 255
+        counts = 12 * (rng.poisson(light) + 0.2 * rng.standard_normal(light.shape)) + 5
+        write_image(Image.from_array(np.clip(counts, 0, 255).astype(np.uint8)), tmp_path / "few" / f"{name}.png")
+    done = tiny(tmp_path / "few", tmp_path / "mine")
+    assert (done.strategy, "fewer than 20 quanta" in done.reason) == ("noise2void", True)
+    tiny(tmp_path / "few", tmp_path / "other", strategy="recorrupted")
+    assert "recorrupted is not valid for their noise" in caplog.text
+
+
+def test_an_autoencoder_learns_squares(files: Path, tmp_path: Path) -> None:
+    done = tiny(
+        files / "noisy",
+        tmp_path / "mine",
+        clean=files / "clean",
+        architecture="autoencoder",
+        parameters={"input_px": 16, "latent_dim": 9, "widths": [8]},
+        patch_px=None,
+    )
+    assert done.architecture == "autoencoder"
+    clean = limpid.denoise(files / "noisy" / "camera.png", model=str(done.model))
+    assert np.asarray(clean).shape == (128, 128)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"strategy": "noise2vodi"}, "no strategy 'noise2vodi'"),
         ({"strategy": "noise2noise"}, "needs a second exposure"),
-        ({"network": "huge"}, "no network 'huge'"),
+        ({"architecture": "huge"}, "no architecture 'huge'"),
+        ({"parameters": {"latent_dims": 3}}, "unet has no latent_dims; it is described by: widths"),
         ({"minutes": 1.0}, "give one of them"),
-        ({"steps": 0}, "must be positive"),
+        ({"steps": 0}, "steps must be a whole number >= 1"),
         ({"patch_px": 30}, "multiple of 8"),
         ({"patch_px": 40, "strategy": "neighbor2neighbor"}, "multiple of 16"),
         ({"clean": "clean", "pairs": "again"}, "both given"),
-        ({"clean": "."}, "same names"),
+        ({"pairs": "."}, "same names"),
         ({"preprocessing": [{"name": "resise"}]}, "did you mean 'resize'"),
         ({"augment": "turn"}, "unknown augmentation 'turn'"),
         ({"skip_empty": 1.0}, "must be below 1"),

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 import openvino as ov
 
-from limpid.core.errors import OptionError
+from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.store import StoredModel
 
-__all__ = ["OpenVINORuntime"]
+__all__ = ["Graph", "OpenVINORuntime", "Port"]
 
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
 
+#: Where notes stand in OpenVINO's own format.
+_NOTES: Final = "limpid"
 
 #: Compiled kernels kept for shapes met before, by OpenVINO for each model and by oneDNN inside it for the process. By
 #: default these are 5000 and 1024, and a folder of pictures of many sizes takes more memory with each (measured: 90 MB
 #: after 300 small ones). Making kernels again costs 5 % where three small shapes alternate, nothing where one repeats.
 _SHAPE_KERNELS: Final = 16
 _PROCESS_KERNELS: Final = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+
+class Port(NamedTuple):
+    """An input or output of an ONNX file: lengths that are free are None, and so is a shape of unknown rank."""
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+
+
+class Graph(NamedTuple):
+    """What an ONNX file takes and gives, and the notes in it."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    notes: Mapping[str, str]
 
 
 class OpenVINORuntime:
@@ -51,6 +71,36 @@ class OpenVINORuntime:
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
         """Return the model, ready to run."""
+        run = self.prepare(model.network, precision=precision)
+        return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
+
+    def inspect(self, content: bytes) -> Graph:
+        """Return what an ONNX file takes and gives; an input that nothing depends on is left out.
+
+        Raises
+        ------
+        ModelError
+            If OpenVINO can't read it; the message is OpenVINO's, in one line.
+        """
+        model = self._read(content)
+        return Graph(
+            tuple(_port(port) for port in model.inputs), tuple(_port(port) for port in model.outputs), _notes(model)
+        )
+
+    def to_ir(self, content: bytes, *, notes: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """Return an ONNX file in OpenVINO's own format: the ``.xml`` with notes in it, and the ``.bin``."""
+        model = self._read(content)
+        for key, value in notes.items():
+            model.set_rt_info(value, [_NOTES, key])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.xml"
+            ov.save_model(model, path, compress_to_fp16=False)  # weights that are fp16 already stay so
+            return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+    def prepare(
+        self, content: bytes, *, precision: Precision
+    ) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:
+        """Return what runs an ONNX file: outputs from inputs, by their names. Inputs that nothing uses are dropped."""
         config: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -61,18 +111,38 @@ class OpenVINORuntime:
         if self._threads is not None:
             config["INFERENCE_NUM_THREADS"] = self._threads
         with _few_kernels_kept():
-            compiled = self._core.compile_model(self._core.read_model(model.network), "CPU", config)
+            compiled = self._core.compile_model(self._read(content), "CPU", config)
         used = {port.any_name for port in compiled.inputs}  # OpenVINO drops an input that nothing depends on
         request = compiled.create_infer_request()
         lock = threading.Lock()
 
-        def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
+        def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
             with lock:
-                given = {name: value for name, value in (("noisy", noisy), ("level", level)) if name in used}
+                given = {name: value for name, value in inputs.items() if name in used}
                 outputs = request.infer(given, share_inputs=True)
-                return np.asarray(outputs["residual"])
+                return {port.any_name: np.asarray(value) for port, value in outputs.items()}
 
         return run
+
+    def _read(self, content: bytes) -> ov.Model:
+        try:
+            return self._core.read_model(content)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO can't read the network: {' '.join(str(error).split())[:300]}") from error
+
+
+def _port(port: ov.Output) -> Port:
+    dims = port.partial_shape
+    shape = None
+    if dims.rank.is_static:
+        shape = tuple(None if length.is_dynamic else length.get_length() for length in dims)
+    return Port(port.any_name, shape, port.element_type.to_string())
+
+
+def _notes(model: ov.Model) -> dict[str, str]:
+    """Return the metadata of an ONNX file, which OpenVINO keeps with what it knows of the framework."""
+    info = dict(model.get_rt_info())
+    return {key: str(note.value) for key, note in info.get("framework", {}).items()}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import torch
+from torch import nn
 
 from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
@@ -38,20 +39,20 @@ class TorchRuntime:
         available = torch.cuda.is_available()
         if device == "cuda" and not available:
             raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
-        self._device = torch.device("cuda" if available and device != "cpu" else "cpu")
+        self.torch_device = torch.device("cuda" if available and device != "cpu" else "cpu")
         if threads is not None:
             torch.set_num_threads(threads)
 
     @property
     def device(self) -> str:
         """The device's name and torch's version."""
-        cuda = self._device.type == "cuda"
+        cuda = self.torch_device.type == "cuda"
         return f"{torch.cuda.get_device_name() if cuda else 'cpu'}, torch {torch.__version__}"
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
         """bf16 where the device multiplies it in hardware."""
-        if self._device.type == "cuda":
+        if self.torch_device.type == "cuda":
             fast = torch.cuda.is_bf16_supported()
         else:
             fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -59,16 +60,25 @@ class TorchRuntime:
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
         """Return the model, ready to run."""
-        network = load_network(model).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self.prepare(load_network(model), precision=precision)
+
+    def prepare(self, module: nn.Module, *, precision: Precision) -> Network:
+        """Return a module that is called as ``module(noisy, level)``, ready to run."""
+        network = module.eval().to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
-            inputs = [torch.from_numpy(a).to(self._device, memory_format=torch.channels_last) for a in (noisy, level)]
+            inputs = [self._tensor(array) for array in (noisy, level)]
             with (
                 lock,
                 torch.inference_mode(),
-                torch.autocast(self._device.type, torch.bfloat16, enabled=precision == "bf16"),
+                torch.autocast(self.torch_device.type, torch.bfloat16, enabled=precision == "bf16"),
             ):
                 return np.asarray(network(*inputs).float().cpu().numpy())
 
         return run
+
+    def _tensor(self, array: FloatArray) -> torch.Tensor:
+        # torch warns of arrays that are read-only, as a level for all pixels is.
+        writable = np.require(array, requirements="W")
+        return torch.from_numpy(writable).to(self.torch_device, memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""An autoencoder: an image of one size to a vector of k numbers, and back.
+"""An autoencoder: an image of one size to a vector of k numbers (the latent dimension), and back.
 
 Hinton, Salakhutdinov, Science 313, 2006, doi:10.1126/science.1127647. Encoder F and decoder G are trained together to
 make ``1 / (2 m) * sum(||x - G(F(x))||^2)`` small over m images; that is the loss ``mse`` times n / 2, for images of n
@@ -24,7 +24,7 @@ __all__ = ["Autoencoder"]
 
 
 class Autoencoder(nn.Module):
-    """Encode squares of `input_px` pixels to `k` latents each, and decode them.
+    """Encode squares of `input_px` pixels to `latent_dim` latents each, and decode them.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class Autoencoder(nn.Module):
         Height and width of a square, ``>= 1``; for ``convolutional`` a multiple of ``2 ** len(widths)``.
     widths : sequence of int
         Convolutional: feature channels after each halving, at least one. Dense: units of each hidden layer; without
-        any, the autoencoder is linear and its best latents span what the first `k` principal components do (Baldi,
+        any, the autoencoder is linear and its best latents span what as many first principal components do (Baldi,
         Hornik, Neural Networks 2(1), 1989, doi:10.1016/0893-6080(89)90014-2). The decoder has them in reverse.
-    k : int
+    latent_dim : int
         Latents of a square, ``>= 1``. The fewer, the more is left out, noise and detail.
     kind : str
         ``convolutional``, or ``dense``: matrices only, for small squares.
@@ -51,19 +51,20 @@ class Autoencoder(nn.Module):
     homogeneous = False
 
     def __init__(
-        self, *, channels: int, input_px: int, widths: Sequence[int], k: int, kind: str = "convolutional"
+        self, *, channels: int, input_px: int, widths: Sequence[int], latent_dim: int, kind: str = "convolutional"
     ) -> None:
         super().__init__()
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
-        if min(input_px, k, *widths) < 1:
+        if min(input_px, latent_dim, *widths) < 1:
             raise ValueError(
-                f"input_px, k and widths must be at least 1, got input_px={input_px}, k={k}, widths={list(widths)}"
+                "input_px, latent_dim and widths must be at least 1, "
+                f"got input_px={input_px}, latent_dim={latent_dim}, widths={list(widths)}"
             )
         self.channels = channels
         self.input_px = input_px
-        self.k = k
-        self.encoder, self.decoder = _KINDS[kind](channels, input_px, widths, k)
+        self.latent_dim = latent_dim
+        self.encoder, self.decoder = _KINDS[kind](channels, input_px, widths, latent_dim)
 
     @property
     def size_multiple(self) -> int:
@@ -80,7 +81,7 @@ class Autoencoder(nn.Module):
 
         Returns
         -------
-        Tensor, shape (N, k)
+        Tensor, shape (N, latent_dim)
             Any real numbers.
 
         Raises
@@ -95,7 +96,7 @@ class Autoencoder(nn.Module):
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return the squares G(z) that latents of shape (N, k) stand for.
+        """Return the squares G(z) that latents of shape (N, latent_dim) stand for.
 
         Returns
         -------
@@ -136,15 +137,19 @@ class Autoencoder(nn.Module):
         return self.reconstruct(noisy) - noisy
 
 
-def _convolutional(channels: int, input_px: int, widths: Sequence[int], k: int) -> tuple[nn.Sequential, nn.Sequential]:
+def _convolutional(
+    channels: int, input_px: int, widths: Sequence[int], latent_dim: int
+) -> tuple[nn.Sequential, nn.Sequential]:
     """Return encoder and decoder: halvings and a matrix, and the same in reverse."""
     factor = 1 << len(widths)
     if input_px % factor:
         raise ValueError(f"{len(widths)} widths need an input_px that is a multiple of {factor}, got {input_px}")
     side = input_px // factor
-    encoder = nn.Sequential(halvings(channels, widths), nn.ReLU(), nn.Flatten(), nn.Linear(widths[-1] * side**2, k))
+    encoder = nn.Sequential(
+        halvings(channels, widths), nn.ReLU(), nn.Flatten(), nn.Linear(widths[-1] * side**2, latent_dim)
+    )
     decoder = nn.Sequential(
-        nn.Linear(k, widths[-1] * side**2),
+        nn.Linear(latent_dim, widths[-1] * side**2),
         nn.ReLU(),
         nn.Unflatten(1, (widths[-1], side, side)),
         doublings(channels, widths),
@@ -152,9 +157,9 @@ def _convolutional(channels: int, input_px: int, widths: Sequence[int], k: int) 
     return encoder, decoder
 
 
-def _dense(channels: int, input_px: int, widths: Sequence[int], k: int) -> tuple[nn.Sequential, nn.Sequential]:
+def _dense(channels: int, input_px: int, widths: Sequence[int], latent_dim: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Return encoder and decoder of matrices, with ReLU between them."""
-    sizes = [channels * input_px**2, *widths, k]
+    sizes = [channels * input_px**2, *widths, latent_dim]
     encoder = nn.Sequential(nn.Flatten(), *_matrices(sizes))
     decoder = nn.Sequential(*_matrices(sizes[::-1]), nn.Unflatten(1, (channels, input_px, input_px)))
     return encoder, decoder

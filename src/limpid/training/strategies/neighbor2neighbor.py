@@ -35,12 +35,15 @@ class Neighbor2Neighbor:
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = False
+    needs_prior: ClassVar = False
     patch_multiple: ClassVar = 2
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss (see :class:`~limpid.training.strategies.base.Strategy`)."""
         count, _, height, width = batch.noisy.shape
         picked = _PAIRS[torch.randint(len(_PAIRS), (count, height // 2, width // 2), generator=generator)]
+        picked = picked.to(batch.noisy.device)
 
         def halves(image: Tensor) -> tuple[Tensor, Tensor]:
             cells = functional.pixel_unshuffle(image, 2).reshape(count, -1, 4, height // 2, width // 2)

@@ -2,65 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from limpid.training.batch import Batch
 from limpid.training.strategies.base import Loss, Predict
 
 __all__ = ["Noise2Void"]
 
-#: One pixel in this many is hidden: one in each square of 8 x 8.
-_CELL: Final = 8
+#: One pixel is predicted in each cell; its sides are this plus twice the mask's reach: squares of 4 x 4 without.
+_CELL: Final = 4
 
-#: Side of the surroundings whose median takes its place.
-_SIDE: Final = 5
+#: How much further than the mask the surroundings go whose values take its place.
+_RING: Final = 2
 
 
+@dataclass(frozen=True)
 class Noise2Void:
-    """Hide one pixel in 64 from the network and ask for its noisy value [1]_.
+    """Hide pixels from the network and ask for their noisy value [1]_.
 
-    White noise can't be predicted from its surroundings, so that what is learnt is the signal. A hidden pixel gets the
-    median of the 5 x 5 pixels around it without itself, as in N2V2 [2]_, whose replacement leaves no checkerboard.
+    White noise can't be predicted from its surroundings, so that what is learnt is the signal. One pixel in 16 is
+    hidden, and gets the value of one of the 5 x 5 pixels around it, never its own: N2V2 [2]_ found that its own value,
+    which the paper may draw too, leaves a checkerboard. Its median in place of a drawn value is for networks without a
+    residual path; here it left half as much noise again (``recipes/LOG.md``).
+
+    Noise that is correlated can be predicted from the neighbours it is correlated with. They are hidden with the pixel,
+    and each gets the value of a pixel up to two outside of all of them [3]_.
+
+    Attributes
+    ----------
+    mask_px : (int, int)
+        How many pixels above and below, and to either side, are hidden with each pixel. The noise must be correlated
+        no further: (0, 0) is for white noise, (0, 3) for noise that is correlated along rows alone.
 
     References
     ----------
     .. [1] A. Krull, T.-O. Buchholz, F. Jug, "Noise2Void: learning denoising from single noisy images", CVPR 2019.
     .. [2] E. Höck, T.-O. Buchholz, A. Brachmann, F. Jug, A. Freytag, "N2V2: fixing Noise2Void checkerboard artifacts
        with modified sampling strategies and a tweaked network architecture", ECCV workshops 2022.
+    .. [3] C. Broaddus, A. Krull, M. Weigert, U. Schmidt, G. Myers, "Removing structured noise with self-supervised
+       blind-spot networks", ISBI 2020 ("structN2V").
     """
+
+    mask_px: tuple[int, int] = (0, 0)
 
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
-    needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = False
+    needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
+
+    @property
+    def needs_white_noise(self) -> bool:
+        """Whether no neighbour is hidden."""
+        return self.mask_px == (0, 0)
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss at hidden pixels (see :class:`~limpid.training.strategies.base.Strategy`)."""
-        count, _, height, width = batch.noisy.shape
-        down, across = -(-height // _CELL), -(-width // _CELL)
-        y, x = (
-            torch.randint(_CELL, (count, down, across), generator=generator) + _CELL * torch.arange(n).view(shape)
-            for n, shape in ((down, (1, -1, 1)), (across, (1, 1, -1)))
-        )
-        inside = (y < height) & (x < width)
-        # Pixels of all channels at one place are hidden together: their noise may be alike.
-        image = torch.arange(count).view(-1, 1, 1).expand_as(y)[inside]
-        y, x = y[inside], x[inside]
+        image, y, x = self._picked(batch.noisy, generator)
         hidden = batch.noisy.clone()
-        hidden[image, :, y, x] = _medians(batch.noisy, image, y, x)
+        height, width = hidden.shape[2:]
+        reach_y, reach_x = self.mask_px
+        steps = [(dy, dx) for dy in range(-reach_y, reach_y + 1) for dx in range(-reach_x, reach_x + 1)]
+        drawn = self._drawn(batch.noisy, image, y, x, count=len(steps), generator=generator)
+        for (dy, dx), values in zip(steps, drawn, strict=True):
+            inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
+            # Pixels of all channels at one place are hidden together: their noise may be alike.
+            hidden[image[inside], :, y[inside] + dy, x[inside] + dx] = values[inside]
         denoised = predict(hidden, batch.level)
         return loss(denoised[image, :, y, x], batch.noisy[image, :, y, x])
 
+    def _picked(self, noisy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return image, row and column of one pixel in each cell."""
+        count, _, height, width = noisy.shape
+        cell_y, cell_x = (_CELL + 2 * reach for reach in self.mask_px)
+        down, across = -(-height // cell_y), -(-width // cell_x)
+        y, x = (
+            torch.randint(side, (count, down, across), generator=generator) + side * torch.arange(n).view(shape)
+            for side, n, shape in ((cell_y, down, (1, -1, 1)), (cell_x, across, (1, 1, -1)))
+        )
+        inside = (y < height) & (x < width)
+        image = torch.arange(count).view(-1, 1, 1).expand_as(y)
+        image, y, x = (places[inside].to(noisy.device) for places in (image, y, x))
+        return image, y, x
 
-def _medians(noisy: Tensor, image: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Return the median of what surrounds each place, shape (places, C)."""
-    reach = _SIDE // 2
-    padded = functional.pad(noisy, (reach,) * 4, mode="reflect")
-    steps = [(dy, dx) for dy in range(_SIDE) for dx in range(_SIDE) if (dy, dx) != (reach, reach)]
-    around = torch.stack([padded[image, :, y + dy, x + dx] for dy, dx in steps])
-    middle: Tensor = around.sort(dim=0).values[len(steps) // 2 - 1 : len(steps) // 2 + 1].mean(dim=0)
-    return middle
+    def _drawn(
+        self, noisy: Tensor, image: Tensor, y: Tensor, x: Tensor, *, count: int, generator: torch.Generator
+    ) -> Tensor:
+        """Return values drawn from what surrounds the mask of each place, shape (count, places, C)."""
+        reach_y, reach_x = self.mask_px
+        most_y, most_x = reach_y + _RING, reach_x + _RING
+        steps = [
+            (dy, dx)
+            for dy in range(-most_y, most_y + 1)
+            for dx in range(-most_x, most_x + 1)
+            if abs(dy) > reach_y or abs(dx) > reach_x
+        ]
+        down, across = torch.tensor(steps, device=noisy.device).unbind(-1)
+        rows, columns = y[:, None] + down, x[:, None] + across
+        # What lies outside of the image is left out; mirrored, it could be a pixel of the mask.
+        inside = (rows >= 0) & (rows < noisy.shape[2]) & (columns >= 0) & (columns < noisy.shape[3])
+        picked = torch.multinomial(inside.float().cpu(), count, replacement=True, generator=generator).to(noisy.device)
+        rows, columns = rows.gather(1, picked), columns.gather(1, picked)
+        return noisy[image[:, None], :, rows, columns].transpose(0, 1)

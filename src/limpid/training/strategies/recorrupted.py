@@ -21,7 +21,7 @@ def recorrupted(batch: Batch, share: float | Tensor, generator: torch.Generator)
 
     Noise of `share` times the level is added to the first half's input and taken off the second's.
     """
-    drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator)
+    drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator).to(batch.level.device)
     level = batch.level * (1 + share**2) ** 0.5
     return Batch(
         torch.cat([batch.noisy + share * drawn, batch.noisy - share * drawn]),
@@ -53,12 +53,14 @@ class Recorrupted:
     needs_target: ClassVar = False
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = True
+    needs_gaussian_noise: ClassVar = True
+    needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss (see :class:`~limpid.training.strategies.base.Strategy`)."""
         low, high = _SHARES
-        share = low + (high - low) * torch.rand((len(batch.noisy), 1, 1, 1), generator=generator)
+        share = low + (high - low) * torch.rand((len(batch.noisy), 1, 1, 1), generator=generator).to(batch.level.device)
         two = recorrupted(batch, share, generator)
         assert two.target is not None
         return loss(predict(two.noisy, two.level), two.target)

@@ -19,6 +19,8 @@ class Supervised:
     needs_target: ClassVar = True
     noisy_target: ClassVar = False
     needs_white_noise: ClassVar = False
+    needs_gaussian_noise: ClassVar = False
+    needs_prior: ClassVar = False
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:  # noqa: ARG002

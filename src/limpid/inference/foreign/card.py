@@ -1,0 +1,134 @@
+"""The card of someone else's ONNX file: what can't be seen from the file itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from limpid.core.errors import ModelError
+
+__all__ = ["CARD_NOTE", "OnnxCard"]
+
+#: Key of the card among the metadata of an ONNX file that limpid wrote.
+CARD_NOTE: Final = "limpid_card"
+
+_OUTPUTS: Final = ("image", "residual")
+_NAMES: Final = ("noisy", "level")
+_COUNTS: Final = {"channels": 1, "size_multiple": 1, "align_px": 1, "halo_px": 0, "bytes_per_pixel": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxCard:
+    """What is known about an ONNX file; what is None is found from the file or by running it.
+
+    Attributes
+    ----------
+    output : str
+        ``image``, or ``residual``: what is to be added to the noisy image.
+    noisy, level : str or None
+        Names of the inputs for the image and the noise level. Needed where there are two, unless these are their names.
+    channels : int or None
+        1 or 3.
+    size_multiple : int or None
+        Height and width of what the network is fed are multiples of this.
+    align_px : int or None
+        Tiles also begin at multiples of this: for networks that halve the image and pad it themselves.
+    halo_px : int or None
+        Pixels around a tile that the network must see.
+    sigma_max : float
+        Largest noise level it was made for, as a share of the value range.
+    bytes_per_pixel : int or None
+        Working memory for each pixel of a tile.
+    """
+
+    output: str
+    noisy: str | None = None
+    level: str | None = None
+    channels: int | None = None
+    size_multiple: int | None = None
+    align_px: int | None = None
+    halo_px: int | None = None
+    sigma_max: float = math.inf
+    bytes_per_pixel: int | None = None
+
+    @classmethod
+    def beside(cls, path: Path, notes: Mapping[str, str]) -> Self | None:
+        """Return the card of an ONNX file: ``NAME.json`` or ``card.json`` beside it, or the note limpid left in it.
+
+        Raises
+        ------
+        ModelError
+            If there is one that can't be used.
+        """
+        for place in (path.with_suffix(".json"), path.with_name("card.json")):
+            try:
+                return cls.from_json(place.read_text(encoding="utf-8"), source=str(place))
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                raise ModelError(f"{place} can't be read: {error}", source=str(place)) from error
+        return cls.from_json(notes[CARD_NOTE], source=str(path)) if CARD_NOTE in notes else None
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> Self:
+        """Parse a card; `source` is named in errors.
+
+        Raises
+        ------
+        ModelError
+            If it is no card.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise ModelError(f"{source} is no JSON: {error}", source=source) from error
+        if not isinstance(raw, dict):
+            raise ModelError(f"{source} must hold one object, such as {cls.example()}.", source=source)
+        if "architecture" in raw:
+            raise ModelError(f"{source} is the card of a model folder; name the folder as the model.", source=source)
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in raw:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
+                raise ModelError(f"unknown entry {key!r} in {source}; {hint}", source=source)
+        wrong = [key for key, value in raw.items() if not _fits(key, value)]
+        if wrong or "output" not in raw:
+            key = wrong[0] if wrong else "output"
+            raise ModelError(f"{source}: {key} must be {_rule(key)}, got {raw.get(key)!r}.", source=source)
+        return cls(**raw)
+
+    @classmethod
+    def example(cls, *, noisy: str | None = None, level: str | None = None, channels: int | None = None) -> str:
+        """Return a minimal card as JSON."""
+        told = {"output": "image", "noisy": noisy, "level": level, "channels": channels}
+        return json.dumps({key: value for key, value in told.items() if value is not None})
+
+    def to_json(self) -> str:
+        """Return the card in one line, without what it doesn't say."""
+        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return json.dumps({k: v for k, v in told.items() if v is not None and v != math.inf})
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key == "output":
+        return value in _OUTPUTS
+    if key in _NAMES:
+        return value is None or isinstance(value, str)
+    if key == "sigma_max":
+        return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    return value is None or (type(value) is int and value >= _COUNTS[key])
+
+
+def _rule(key: str) -> str:
+    if key == "output":
+        return "'image' or 'residual'"
+    if key in _NAMES:
+        return "the name of an input"
+    return "a number above 0" if key == "sigma_max" else f"a whole number from {_COUNTS[key]}"

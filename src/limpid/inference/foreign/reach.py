@@ -1,0 +1,87 @@
+"""What a network from elsewhere does not say of itself, found by running it: how far it sees, which sizes it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Final
+
+import numpy as np
+
+from limpid.core.cache import cache_folder
+from limpid.core.errors import ModelError, WriteError
+from limpid.inference.calibrate import measure_halo
+from limpid.inference.precision import made_picture
+from limpid.inference.runtimes import Network
+from limpid.io.atomic import replacing
+
+__all__ = ["found_halo", "found_multiple"]
+
+_log = logging.getLogger(__name__)
+
+#: Networks that see farther than this are not cut into tiles.
+_LIMIT_PX: Final = 96
+
+#: Networks are tried on the largest level that published ones are trained on.
+_SIGMA: Final = 50 / 255
+
+#: Most halvings that are tried: images must then be multiples of 64.
+_HALVINGS: Final = 6
+
+
+def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> int | None:
+    """Return how many pixels around a tile the network must see, or None where that is too many.
+
+    Parameters
+    ----------
+    network : Network
+        It is run on a picture of 288 pixels a side or a little more, the first time only.
+    channels : int
+        Of the picture.
+    multiple : int
+        What its sizes are multiples of.
+    key : str
+        What the answer is remembered by in the cache folder: the network's digest and all that decides besides.
+    """
+    name = hashlib.sha256(f"{key} {channels} {multiple}".encode()).hexdigest()[:16]
+    path = cache_folder("self-test") / f"halo-{name}.json"
+    limit = -(-_LIMIT_PX // multiple) * multiple
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["halo_px"]
+        if known is None or (isinstance(known, int) and 0 <= known < limit):
+            return known
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    _log.info("finding out how far the network sees; this is done once")
+    picture = made_picture(channels, 3 * limit)
+    reach = measure_halo(network, [picture], sigma=_SIGMA, multiple=multiple, limit=limit)
+    halo = reach if reach < limit else None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(json.dumps({"halo_px": halo}).encode())
+    except (OSError, WriteError) as error:
+        _log.info("how far the network sees could not be remembered in %s: %s", path, error)
+    return halo
+
+
+def found_multiple(network: Network, *, channels: int) -> int:
+    """Return the smallest power of two whose odd multiples the network takes and returns as sizes.
+
+    Raises
+    ------
+    ModelError
+        If it takes none of them.
+    """
+    problem: Exception | None = None
+    for multiple in (1 << n for n in range(_HALVINGS + 1)):
+        side = (64 // multiple + 1) * multiple  # no multiple of the next power
+        plane = np.zeros((1, channels, side, side), np.float32)
+        try:
+            if network(plane, plane).shape == plane.shape:
+                return multiple
+        except (ModelError, RuntimeError, ValueError, TypeError) as error:  # as runtimes raise at sizes that don't fit
+            problem = error
+    why = f": {' '.join(str(problem).split())[:200]}" if problem else ""
+    raise ModelError(f"the network returns no image of the size it is given, whatever that is{why}")
