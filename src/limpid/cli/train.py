@@ -11,8 +11,35 @@ import typer
 from limpid.cli.errors import reported
 from limpid.cli.interrupt import unhurried
 from limpid.cli.options import Json, MaxPixels, Pairs, Quiet, Seed, ValueRange, Verbose, set_up_logging, size_value
+from limpid.core.errors import OptionError
 
-__all__ = ["train"]
+__all__ = ["preprocessing_steps", "train"]
+
+
+def _size(text: str) -> Any:
+    """Return the option of a height and width in pixels."""
+    return typer.Option(metavar="H W", min=1, help=text, show_default=False)
+
+
+def preprocessing_steps(
+    crop: tuple[int, int] | None,
+    resize: tuple[int, int] | None,
+    normalise: str | None,
+    percentiles: tuple[float, float] | None,
+) -> list[dict[str, Any]]:
+    """Return the steps that flags ask for, in the one order they can have: crop, resize, normalise."""
+    sizes = {"centre_crop": crop, "resize": resize}
+    steps: list[dict[str, Any]] = [
+        {"name": name, "height": size[0], "width": size[1]} for name, size in sizes.items() if size is not None
+    ]
+    if normalise not in (None, "range", "percentile"):
+        raise OptionError(f"--normalise must be range or percentile, got {normalise!r}.")
+    if percentiles is not None and normalise != "percentile":
+        raise OptionError("--percentiles is for --normalise percentile; give both, or neither.")
+    if normalise is not None:
+        ends = {} if percentiles is None else {"low": percentiles[0], "high": percentiles[1]}
+        steps.append({"name": f"normalise_{normalise}", **ends})
+    return steps
 
 
 def _described(text: str, *, metavar: str = "N") -> Any:
@@ -114,6 +141,20 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(metavar="N", min=0, help="Highest rate.", show_default="1e-3, with adapt 1e-4")
     ] = None,
+    crop: Annotated[tuple[int, int] | None, _size("Keep the centre of every image.")] = None,
+    resize: Annotated[tuple[int, int] | None, _size("Bring every image to this size.")] = None,
+    normalise: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What becomes 0 and 1: range or percentile.", show_default="the value range"),
+    ] = None,
+    percentiles: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LO HI", help="For --normalise percentile.", show_default="1 99"),
+    ] = None,
+    augment: Annotated[str, typer.Option(metavar="NAME", help="none, mirror or turns.")] = "turns",
+    skip_empty: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the patches that must hold more than noise.")
+    ] = 0.0,
     seed: Seed = 0,
     value_range: ValueRange = None,
     max_pixels: MaxPixels = None,
@@ -174,6 +215,9 @@ def train(
                 patch_px=patch_px,
                 batch=batch,
                 learning_rate=learning_rate,
+                preprocessing=preprocessing_steps(crop, resize, normalise, percentiles),
+                augment=augment,
+                skip_empty=skip_empty,
                 seed=seed,
                 value_range=value_range,
                 max_pixels=max_pixels or DEFAULT_MAX_PIXELS,

@@ -12,6 +12,7 @@ from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
+from limpid.core.preprocess import Preprocessed, preprocess
 from limpid.core.tiling import Span, Tile, plane_tiles
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
@@ -37,7 +38,8 @@ def denoise_image(
     """Return the image without its noise: same shape, axes, dtype, range and metadata.
 
     Integers are rounded and clipped to their dtype, floats are not clipped. Alpha is untouched. Pixels that
-    are not finite stay as they are; the denoiser sees their nearest finite neighbour instead.
+    are not finite stay as they are; the denoiser sees their nearest finite neighbour instead. Where the denoiser
+    asks for preprocessing, it is done to the whole image, not to tiles, and undone afterwards.
 
     Parameters
     ----------
@@ -72,20 +74,12 @@ def denoise_image(
     planes = image.planes()
     if strength == chroma == 0:
         return image.with_planes(planes, step=step)
-    out = np.empty_like(planes)
+    # Without noise nothing is to change, and a way through another size would change it.
+    steps = denoiser.capabilities.preprocessing if callable(level) or level.any() else ()
+    seen = preprocess(without_gaps(image) if steps else image, steps)
+    out = seen.restored(_denoised_planes(seen.image, denoiser, _level_of(level, seen), strength, chroma, memory))
     for plane, target in zip(planes, out, strict=True):
         bad = _not_finite(plane, image)
-        scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
-        tiles = list(_tiles(plane.shape, denoiser, memory))
-        told = level
-        if callable(level) and not denoiser.capabilities.level_map:
-            told = _one_level(level, scaled, tiles)
-        if not callable(told) and not told.any():
-            target[...] = plane  # exactly, without a way through the unit range
-            continue
-        for tile in tiles:
-            clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
-            scaled.write(tile.kept(clean), target[tile.target])
         if bad is not None:
             target[bad] = plane[bad]
     return image.with_planes(out, step=step)
@@ -138,6 +132,45 @@ class _Scaled:
             np.rint(values, out=values)
             np.clip(values, 0, np.iinfo(target.dtype).max, out=values)
         target[...] = values
+
+
+def _denoised_planes(
+    image: Image, denoiser: Denoiser, level: Level, strength: float, chroma: float, memory: int | None
+) -> Array:
+    """Return the denoised planes, in the image's own units; what stands at pixels that are not finite is no result."""
+    planes = image.planes()
+    out = np.empty_like(planes)
+    for plane, target in zip(planes, out, strict=True):
+        bad = _not_finite(plane, image)
+        scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
+        tiles = list(_tiles(plane.shape, denoiser, memory))
+        told = level
+        if callable(level) and not denoiser.capabilities.level_map:
+            told = _one_level(level, scaled, tiles)
+        if not callable(told) and not told.any():
+            target[...] = plane  # exactly, without a way through the unit range
+            continue
+        for tile in tiles:
+            clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
+            scaled.write(tile.kept(clean), target[tile.target])
+    return out
+
+
+def _level_of(level: Level, seen: Preprocessed) -> Level:
+    """Return the level of the image that a denoiser sees, in units of that image's range."""
+    if not seen.steps:
+        return level
+    factor = np.float32(seen.level_factor)
+    if not callable(level):
+        return level * factor
+    (low, _), span = seen.stages[0].value_range, seen.stages[0].span
+    scale, shift = np.float32(seen.image.span / span), np.float32((seen.image.value_range[0] - low) / span)
+
+    def told(tile: FloatArray) -> FloatArray:
+        # The level follows from means of the signal, which no step changes but in its units.
+        return level(tile * scale + shift) * factor
+
+    return told
 
 
 def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles: Sequence[Tile]) -> FloatArray:

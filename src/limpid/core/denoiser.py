@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from limpid.core.image import FloatArray
+from limpid.core.preprocess import Step
 
 __all__ = ["Capabilities", "Denoiser"]
 
@@ -34,6 +35,9 @@ class Capabilities:
         Tiles must begin at multiples of this.
     bytes_per_pixel : int
         Working memory for each pixel of a tile, all its channels together.
+    preprocessing : tuple of Step
+        What is done to an image as a whole before the denoiser sees planes of it, and undone afterwards. `sigma_max`
+        and `halo_px` are of what it sees.
     """
 
     channels: tuple[int, ...]
@@ -43,6 +47,7 @@ class Capabilities:
     halo_px: int | None = None
     align_px: int = 1
     bytes_per_pixel: int = 64
+    preprocessing: tuple[Step, ...] = ()
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -62,12 +63,15 @@ class NetworkDenoiser:
             halo_px=max(card.halo_px for card in cards),
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
+            preprocessing=cards[0].preprocessing,  # a family has one
         )
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Name and weight hashes: what decides the output, up to rounding."""
-        return {"model": self.name, "sha256": [self.models[c].card.sha256 for c in sorted(self.models)]}
+        """Name, weight hashes and preprocessing: what decides the output, up to rounding."""
+        steps = [dataclasses.asdict(step) for step in self.capabilities.preprocessing]
+        hashes = [self.models[c].card.sha256 for c in sorted(self.models)]
+        return {"model": self.name, "sha256": hashes} | ({"preprocessing": steps} if steps else {})
 
     @cached_property
     def exact(self) -> NetworkDenoiser:

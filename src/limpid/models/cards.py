@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from limpid.core.errors import ModelError
+from limpid.core.errors import ModelError, OptionError
+from limpid.core.preprocess import Step, parse_steps
 
 __all__ = ["CARD_VERSION", "ModelCard"]
 
@@ -55,6 +56,8 @@ class ModelCard:
         The whole configuration of the run that made the weights; None where there was none.
     test_vector : mapping or None
         What the network gives for a made input, see :mod:`limpid.inference.test_vector`; None where that is not known.
+    preprocessing : tuple of Step
+        What is done to an image before the network sees it, and undone afterwards.
     version : int
         Of this card's format.
     """
@@ -78,6 +81,7 @@ class ModelCard:
     sha256: str
     training: Mapping[str, Any] | None = None
     test_vector: Mapping[str, Any] | None = None
+    preprocessing: tuple[Step, ...] = ()
     version: int = CARD_VERSION
 
     @classmethod
@@ -100,7 +104,10 @@ class ModelCard:
                 source=source,
             )
         try:
-            return cls(**raw | {"version": CARD_VERSION})
+            steps = parse_steps(raw.get("preprocessing", ()))
+            return cls(**raw | {"version": CARD_VERSION, "preprocessing": steps})
+        except OptionError as error:
+            raise ModelError(f"{source}: {error}", source=source) from error
         except TypeError as error:
             raise ModelError(
                 f"{source} lacks an entry of a model card, or has one too many: {error}", source=source

@@ -71,6 +71,20 @@ class ChannelNoise:
         # Light ends where the line meets zero, if it does so above 0.
         return PoissonGaussian(self.gain, self.floor, max(-self.floor / self.gain, 0.0))
 
+    def times(self, factor: float) -> ChannelNoise:
+        """Return this noise times a factor on the same signal, as averaging leaves it of white noise."""
+        squared = factor**2
+        return dataclasses.replace(
+            self,
+            sigma=self.sigma * factor,
+            sigma_interval=(self.sigma_interval[0] * factor, self.sigma_interval[1] * factor),
+            gain=self.gain * squared,
+            gain_interval=(self.gain_interval[0] * squared, self.gain_interval[1] * squared),
+            floor=self.floor * squared,
+            floor_interval=(self.floor_interval[0] * squared, self.floor_interval[1] * squared),
+            points=self.points * np.array([1, squared, squared], np.float32),
+        )
+
     def white(self) -> bool | None:
         """Return whether neighbouring pixels' noise is independent; None where that can't be told."""
         found = self.correlation

@@ -70,6 +70,7 @@ def write_model(
         metrics=metrics,
         sha256="",
         training=_without_places(config),
+        preprocessing=config.data.preparation.preprocessing,
     )
     model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX)
     write_card(model)

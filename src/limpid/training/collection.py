@@ -17,6 +17,7 @@ import torch
 
 from limpid.core.errors import DataError, LimpidError
 from limpid.core.image import Array, FloatArray, Image, to_unit
+from limpid.core.preprocess import Preprocessed, Step, preprocess
 from limpid.io import DEFAULT_MAX_PIXELS, probe, read_image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.levels import level_maps
@@ -24,6 +25,7 @@ from limpid.noise.models import Gaussian, NoiseModel, PoissonGaussian, in_unit_o
 from limpid.noise.result import NoiseEstimate
 from limpid.training.batch import Batch
 from limpid.training.data import turned
+from limpid.training.preparation import Preparation, holds_signal
 
 __all__ = ["PARTS_FROM", "Collection", "Exposure", "Partner"]
 
@@ -40,7 +42,18 @@ PARTS_FROM: Final = 8
 #: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
 Partner = Literal["none", "clean", "exposure", "frame", "clean alone"]
 
+_AS_THEY_ARE: Final = Preparation()
+
+#: Patches that are drawn at most for one that holds signal; then the last of them is taken.
+_DRAWS_MOST: Final = 32
+
+#: Patches that are looked at to say how many hold no signal.
+_LOOKED_AT: Final = 256
+
 _log = logging.getLogger(__name__)
+
+#: Noisy values, their level, and the target: the noisy values where there is none.
+_Patch = tuple[FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Exposure:
     value_range : (float, float)
         Values that become 0 and 1.
     noise : NoiseEstimate
-        Measured in `planes`.
+        That of `planes`.
     models : tuple of NoiseModel
         The noise of each channel, the value range as ``[0, 1]``; none for clean images.
     """
@@ -68,12 +81,17 @@ class Exposure:
     models: tuple[NoiseModel, ...]
 
     @classmethod
-    def of(cls, image: Image, target: Image | None = None) -> Exposure:
-        """Measure the noise of an image."""
-        noise = estimate_noise(image)
-        models = in_unit_of(noise.models, image.value_range) if noise.measured else ()
-        targets = None if target is None else target.planes()
-        return cls(image.planes(), targets, image.value_range, noise, models)
+    def of(cls, image: Image, target: Image | None = None, steps: Sequence[Step] = ()) -> Exposure:
+        """Measure the noise of an image, and take both through the steps of preprocessing.
+
+        What is left of the noise follows as it does in use. Only whether it is white is measured once more, where the
+        size changed.
+        """
+        seen = preprocess(image, steps)
+        noise = _after(estimate_noise(image), seen)
+        models = in_unit_of(noise.models, seen.image.value_range) if noise.measured else ()
+        targets = None if target is None else preprocess(target, steps).image.planes()
+        return cls(seen.image.planes(), targets, seen.image.value_range, noise, models)
 
     @property
     def size(self) -> int:
@@ -141,6 +159,8 @@ class Collection:
         Where targets come from, see :data:`Partner`. Clean images of their own (``clean alone``) may hold no noise.
     part : (float, bool), optional
         Only a part of each image, see :meth:`Exposure.part`.
+    preparation : Preparation
+        What is done to images as they are read, and how patches are drawn from them.
     channels : int, optional
         Channels that an image must have; those of the first readable one where not given.
     value_range : (float, float), optional
@@ -169,6 +189,7 @@ class Collection:
         patch_px: int,
         partner: Partner = "none",
         part: tuple[float, bool] | None = None,
+        preparation: Preparation = _AS_THEY_ARE,
         channels: int | None = None,
         value_range: tuple[float, float] | None = None,
         memory: int = _MEMORY,
@@ -178,6 +199,7 @@ class Collection:
         self._patch_px = patch_px
         self._partner = partner
         self._part = part
+        self._preparation = preparation
         self._value_range = value_range
         self._memory = memory
         self._max_pixels = max_pixels
@@ -241,13 +263,9 @@ class Collection:
         return self._exposures
 
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator, step: int) -> Batch:
-        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches turned."""
+        """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches augmented."""
         exposures = self.exposures(step)
-        frames, turn = self._partner == "frame", 1 if self.quarter_turns else 2
-        patches = [
-            _patch(exposures[int(rng.integers(len(exposures)))], patch_px, rng, frames=frames, turn=turn)
-            for _ in range(count)
-        ]
+        patches = [self._patch(exposures, patch_px, rng) for _ in range(count)]
         noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
         return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
 
@@ -275,6 +293,22 @@ class Collection:
         share, last = self._part
         return round(announced * (share if last else 1 - share))
 
+    def _patch(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
+        """Return a patch, shape (C, side, side), drawn anew from all images where it is to hold signal and does not."""
+        skip = self._preparation.skip_empty
+        draws = _DRAWS_MOST if skip and rng.random() < skip else 1
+        for _ in range(draws):
+            patch = self._cut(exposures, side, rng)
+            if draws == 1 or holds_signal(*patch[:2]):
+                break
+        turns, mirrored = self._preparation.turn(rng, quarters=self.quarter_turns)
+        first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in patch)
+        return first, second, third
+
+    def _cut(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
+        """Return a patch from anywhere in one of some images, shape (side, side, C)."""
+        return _cut(exposures[int(rng.integers(len(exposures)))], side, rng, frames=self._partner == "frame")
+
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
         order = np.random.default_rng([number]).permutation(len(self._files))
@@ -296,6 +330,17 @@ class Collection:
                 f"none of the {len(self._files)} images can be trained on; the first, {path}: {reason}",
                 source=str(path),
             )
+        if skip := self._preparation.skip_empty:
+            share = self._empty_share()
+            _log.info("%.0f %% of all patches hold nothing but noise; %g of the draws avoid them", 100 * share, skip)
+            if share == 1:
+                _log.warning("none of %d patches holds more than noise; train without skip_empty", _LOOKED_AT)
+
+    def _empty_share(self) -> float:
+        """Return the share of patches that hold nothing but noise, of some of those in memory."""
+        rng = np.random.default_rng(0)
+        drawn = (self._cut(self._exposures, self._patch_px, rng) for _ in range(_LOOKED_AT))
+        return sum(not holds_signal(noisy, level) for noisy, level, _ in drawn) / _LOOKED_AT
 
     def _exposure(self, path: Path, partner: Path | None) -> Exposure | None:
         if path in self._skipped:
@@ -307,7 +352,9 @@ class Collection:
                 target = read_image(partner, value_range=self._value_range, max_pixels=self._max_pixels)
             reason = self._objection(image, target)
             if reason is None:
-                exposure = Exposure.of(image, target)
+                exposure = Exposure.of(image, target, self._preparation.preprocessing)
+                reason = self._size_objection(exposure)
+            if reason is None:
                 if self._partner == "clean":
                     exposure = exposure.against_clean()
                 noisy = exposure.noise.measured and exposure.noise.sigma > 0
@@ -330,9 +377,6 @@ class Collection:
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
             return f"it has {image.channels} channels, the others {self._channels}; train them apart."
-        size = image.planes().shape[1:3]
-        if min(size) < self._patch_px:
-            return f"{size[1]} x {size[0]} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
         if self._partner == "frame" and len(image.planes()) < 2:
             return "it is a single frame; a stack of the same scene is needed, or a second exposure of each image."
         if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
@@ -343,14 +387,27 @@ class Collection:
             return f"its partner has the value range {target.value_range}, it has {image.value_range}; they must match."
         return None
 
+    def _size_objection(self, exposure: Exposure) -> str | None:
+        height, width = exposure.planes.shape[1:3]
+        if min(height, width) >= self._patch_px:
+            return None
+        return f"{width} x {height} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
 
-def _patch(
-    exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool, turn: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return noisy patch, level and target (the patch itself where there is none), shape (C, side, side) each.
 
-    They are turned by a multiple of `turn` quarters, 1 or 2.
-    """
+def _after(noise: NoiseEstimate, seen: Preprocessed) -> NoiseEstimate:
+    """Return what is left of an image's noise by preprocessing."""
+    channels = noise.channels
+    if (gain := seen.noise_gain) != 1:
+        again = estimate_noise(seen.image).channels
+        channels = tuple(
+            dataclasses.replace(one.times(gain), correlation=other.correlation)
+            for one, other in zip(channels, again, strict=True)
+        )
+    return dataclasses.replace(noise, channels=channels, span=seen.image.span)
+
+
+def _cut(exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool) -> _Patch:
+    """Return a patch from anywhere in an image, with another frame's as its target or without; (side, side, C) each."""
     count, height, width, _ = exposure.planes.shape
     n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
     window = np.s_[y : y + side, x : x + side]
@@ -360,10 +417,7 @@ def _patch(
     elif frames:
         other = (n + int(rng.integers(1, count))) % count
         target = exposure.unit(exposure.planes[other][window])
-    level = _level(noisy, exposure)
-    turns, mirrored = turn * int(rng.integers(4 // turn)), bool(rng.integers(2))
-    first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in (noisy, level, target))
-    return first, second, third
+    return noisy, _level(noisy, exposure), target
 
 
 def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:

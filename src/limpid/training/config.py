@@ -9,12 +9,14 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from limpid.core.arguments import hint
 from limpid.core.errors import ConfigError
+from limpid.core.preprocess import Step, parse_steps
+from limpid.training.preparation import Preparation
 
 _T = TypeVar("_T")
 
@@ -71,12 +73,15 @@ class Data:
     reductions : tuple of float
         Probabilities of reducing a picture by 1, 2, 3, ... (box average) before a patch is cut:
         a reduced photograph is sharper and cleaner per pixel.
+    preparation : Preparation
+        How images of one's own become patches; of it, clean pictures take the augmentation alone.
     """
 
     pool: str
     channels: int
     validation_share: float = 0.05
     reductions: tuple[float, ...] = (0.5, 0.35, 0.15)
+    preparation: Preparation = field(default_factory=Preparation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,6 +381,8 @@ def _value(kind: Any, value: Any, *, where: str) -> Any:
         if value is None:
             return None
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    if kind is Step:
+        return parse_steps([value])[0]
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         return _parse(typing.cast(type, kind), value, where=where)
     origin = typing.get_origin(kind) or kind

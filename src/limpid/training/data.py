@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from limpid.core.errors import DataError
+from limpid.core.errors import ConfigError, DataError
 from limpid.evaluation.datasets import Dataset, resolve
 from limpid.evaluation.scale import LUMA
 from limpid.io import read_image
@@ -50,17 +50,27 @@ class Pool:
     ----------
     pictures : sequence of uint8 arrays, each of shape (Y, X, 1) or (Y, X, 3)
     data : Data
-        Number of channels and probabilities of reduction.
+        Number of channels, probabilities of reduction, and augmentation.
+
+    Raises
+    ------
+    ConfigError
+        If the preparation asks for more than augmentation.
     """
 
     def __init__(self, pictures: Sequence[UInt8], data: Data) -> None:
+        if data.preparation.preprocessing or data.preparation.skip_empty:
+            raise ConfigError(
+                "preprocessing and skip_empty are for images of one's own, not for a pool of clean pictures; leave "
+                "them out, or prepare the files of the pool."
+            )
         self.pictures = [_with_channels(p, data.channels) for p in pictures]
         self.data = data
 
     def draw(self, count: int, *, patch_px: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         """Return `count` patches, shape (N, C, patch_px, patch_px), float32 in ``[0, 1]``.
 
-        Each picture is equally likely; each patch is reduced, flipped and turned at random.
+        Each picture is equally likely; each patch is reduced, and varied by the augmentation, at random.
         """
         return np.stack([self._patch(patch_px, rng) for _ in range(count)])
 
@@ -71,7 +81,8 @@ class Pool:
         side = factor * patch_px
         y, x = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
         patch = reduce(picture[y : y + side, x : x + side], factor)
-        return turned(patch, turns=int(rng.integers(4)), mirrored=bool(rng.integers(2)))
+        turns, mirrored = self.data.preparation.turn(rng)
+        return turned(patch, turns=turns, mirrored=mirrored)
 
 
 def turned(patch: npt.NDArray[np.float32], *, turns: int, mirrored: bool) -> npt.NDArray[np.float32]:

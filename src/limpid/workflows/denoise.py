@@ -12,9 +12,10 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from limpid.core.apply import check_strengths, denoise_image
+from limpid.core.apply import check_strengths, denoise_image, without_gaps
 from limpid.core.denoiser import Denoiser
 from limpid.core.image import Array, Image, Provenance
+from limpid.core.preprocess import preprocess
 from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
 from limpid.noise.estimate import estimate_noise
@@ -188,6 +189,8 @@ def run_denoise(
         sigma = measured_sigma(found)
     level, told = level_of(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
+    if steps := denoiser.capabilities.preprocessing:
+        most /= preprocess(without_gaps(image), steps).level_factor
     if max(told) > most:
         _log.warning(
             "%s: sigma %.4g is more than the %.4g that %s was made for, and is taken as that; some noise will be left",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limpid.core.arguments import check_number
 from limpid.core.errors import MissingExtraError, OptionError
+from limpid.core.preprocess import Step, parse_steps
 from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.training_config import (
@@ -122,6 +123,9 @@ def train(
     patch_px: int | None = None,
     batch: int | None = None,
     learning_rate: float | None = None,
+    preprocessing: Sequence[Step | Mapping[str, Any]] = (),
+    augment: str = "turns",
+    skip_empty: float = 0.0,
     seed: int = 0,
     value_range: tuple[float, float] | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -183,6 +187,14 @@ def train(
         given; there are as many as have the pixels of 8 such patches, 64 at most.
     learning_rate : float, optional
         Highest rate; it warms up and falls to zero. 1e-3 where not given, 1e-4 with `adapt`.
+    preprocessing : sequence of mapping
+        What is done to each image, in this order, and in use undone on the way out: such as ``{"name":
+        "normalise_percentile", "low": 1, "high": 99}``; see :mod:`limpid.core.preprocess`.
+    augment : str
+        How patches are varied at random: ``none``, ``mirror`` (left and right), or ``turns`` (by quarters, and
+        mirrored).
+    skip_empty : float
+        Share of the patches that are drawn anew as long as they hold nothing but noise, ``0 <= skip_empty < 1``.
     seed : int
         Every random number follows from it.
     value_range : (float, float), optional
@@ -226,6 +238,7 @@ def train(
         from limpid.training.loop import Trainer
         from limpid.training.pace import steps_within
         from limpid.training.parallel import joined
+        from limpid.training.preparation import Preparation
         from limpid.training.schedule import steps_of
         from limpid.training.start import initial_network
         from limpid.training.validation import HeldOut
@@ -235,6 +248,7 @@ def train(
     folder = Path(output)
     _check(folder, noisy=noisy, clean=clean, pairs=pairs, resume=resume)
     _check_length(steps=steps, minutes=minutes, epochs=epochs, patience=patience)
+    preparation = Preparation(preprocessing=parse_steps(preprocessing), augment=augment, skip_empty=skip_empty)
     trained_on = choose_device(device)
     adapting = strategy == ADAPT
     if adapting and start_from is None:
@@ -249,6 +263,7 @@ def train(
         mask_px=mask_px,
         patch_px=patch_px,
         hold_out_parts=adapting,
+        preparation=preparation,
         value_range=value_range,
         max_pixels=max_pixels,
         memory=memory,
@@ -264,6 +279,7 @@ def train(
         rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
         patience=patience,
+        preparation=preparation,
     )
     module = initial_network(config)
     check_patch(patch_px, module, config.strategy)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from limpid.training.config import TrainConfig
+    from limpid.training.preparation import Preparation
     from limpid.workflows.training_data import TrainingData
 
 __all__ = [
@@ -125,6 +126,7 @@ def make_config(
     rate: float,
     seed: int,
     patience: int | None = None,
+    preparation: Preparation | None = None,
 ) -> TrainConfig:
     """Return the configuration of a run, its number of steps apart.
 
@@ -132,6 +134,7 @@ def make_config(
     matrices: it got further at equal time than AdamW.
     """
     from limpid.training.config import LIKELIHOOD_STRATEGIES, Architecture, Data, Optimiser, Stage, Stop, TrainConfig
+    from limpid.training.preparation import Preparation
 
     if loss is None and data.choice.strategy not in LIKELIHOOD_STRATEGIES:
         loss = "mse"
@@ -142,7 +145,7 @@ def make_config(
         seed=seed,
         steps=1,
         architecture=Architecture(name=network.architecture, parameters=parameters),
-        data=Data(pool="images of one's own", channels=data.channels),
+        data=Data(pool="images of one's own", channels=data.channels, preparation=preparation or Preparation()),
         optimiser=Optimiser(
             name="muon" if all(weight.ndim >= 2 for weight in weights) else "adamw",
             learning_rate=rate,

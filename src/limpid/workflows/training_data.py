@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from limpid.core.image import FloatArray
     from limpid.training.choice import Choice
     from limpid.training.collection import Collection, Partner
+    from limpid.training.preparation import Preparation
     from limpid.training.renoised import Renoised
 
 __all__ = ["PathOrPaths", "TrainingData", "find_data"]
@@ -97,6 +99,7 @@ def find_data(
     mask_px: tuple[int, int] | None = None,
     patch_px: int,
     hold_out_parts: bool = False,
+    preparation: Preparation | None = None,
     value_range: tuple[float, float] | None,
     max_pixels: int,
     memory: int | None = None,
@@ -119,6 +122,8 @@ def find_data(
         Largest patch that will be drawn.
     hold_out_parts : bool
         Hold out a part of each image where there are too few files to hold out whole ones.
+    preparation : Preparation, optional
+        What is done to images and patches.
     value_range, max_pixels, memory
         As in :func:`limpid.train`.
 
@@ -133,8 +138,7 @@ def find_data(
     from limpid.training.collection import PARTS_FROM, Collection
 
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
-    if memory is not None:
-        options["memory"] = memory
+    options |= {name: given for name, given in (("memory", memory), ("preparation", preparation)) if given is not None}
     found = _readable(noisy) if noisy is not None else []
     partners = clean if clean is not None else pairs
     others = _readable(partners) if partners is not None else []
@@ -179,6 +183,7 @@ def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: d
     from limpid.training.choice import Choice
     from limpid.training.collection import Collection
     from limpid.training.config import Noise
+    from limpid.training.preparation import Preparation
     from limpid.training.renoised import Renoised, any_noise, measured_noise
 
     if strategy not in ("auto", "supervised"):
@@ -191,7 +196,8 @@ def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: d
     second = Collection(held_out, partner="clean alone", **options) if held_out else first
     collections: tuple[Collection, ...] = (first, second)
     if found:
-        noisy = Collection(_alone(found), **(options | {"patch_px": 8}))
+        preparation = dataclasses.replace(options.get("preparation", Preparation()), skip_empty=0.0)
+        noisy = Collection(_alone(found), **options | {"patch_px": 8, "preparation": preparation})
         noises = [exposure.models for exposure in noisy.exposures(0)]
         reason = f"clean images of other scenes, to which the noise measured in {len(noises)} noisy ones is added"
         degrade = measured_noise(noises)

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 
+import numpy as np
 import pytest
 import typer
 from hypothesis import given
@@ -22,10 +23,13 @@ from limpid.cli.options import sigma_value, size_value
 from limpid.cli.render import plain, print_paragraph, print_table
 from limpid.cli.summary import duration, summary_line
 from limpid.cli.tables import models_table, protocol_text, size
+from limpid.cli.train import preprocessing_steps
 from limpid.core.errors import DataError, LimpidError, ModelError, OptionError, ReadError
+from limpid.core.image import Image
+from limpid.core.preprocess import parse_steps
 from limpid.evaluation.benchmark import ImageScore
 from limpid.evaluation.protocol import protocol
-from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io import DEFAULT_MAX_PIXELS, write_image
 from limpid.workflows.files import FileResult, FilesSummary
 
 VERBS = {"denoise": denoise, "noise": noise}
@@ -207,3 +211,40 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert left.value.exit_code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "steps"),
+    [
+        ((None, None, None, None), []),
+        (
+            ((8, 9), (4, 5), "range", None),
+            [
+                {"name": "centre_crop", "height": 8, "width": 9},
+                {"name": "resize", "height": 4, "width": 5},
+                {"name": "normalise_range"},
+            ],
+        ),
+        ((None, None, "percentile", None), [{"name": "normalise_percentile"}]),
+        ((None, None, "percentile", (2, 98)), [{"name": "normalise_percentile", "low": 2, "high": 98}]),
+    ],
+)
+def test_flags_become_preprocessing_in_one_order(flags, steps):
+    assert preprocessing_steps(*flags) == steps
+    assert len(parse_steps(steps)) == len(steps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--normalise", "percentiles"], "--normalise must be range or percentile, got 'percentiles'"),
+        (["--percentiles", "2", "98"], "--percentiles is for --normalise percentile"),
+        (["--normalise", "percentile", "--percentiles", "98", "2"], "must be below the high one"),
+        (["--resize", "0", "4"], "Invalid value for '--resize'"),
+    ],
+)
+def test_preprocessing_that_makes_no_sense_is_wrong_usage(tmp_path, arguments, message):
+    write_image(Image.from_array(np.zeros((8, 8), np.uint8)), tmp_path / "a.png")
+    result = CliRunner().invoke(app, ["train", str(tmp_path / "a.png"), "-o", str(tmp_path / "mine"), *arguments])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())

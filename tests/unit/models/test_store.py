@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from limpid.core.errors import ModelError
+from limpid.core.preprocess import NormalisePercentile, Resize
 from limpid.models.cards import CARD_VERSION, ModelCard
 from limpid.models.checkpoint import load_network, save_model
 from limpid.models.store import StoredModel, find_models, shipped_models
@@ -24,6 +25,15 @@ def edit_card(folder, **changes):
 
 def test_a_card_survives_json(tiny_model):
     assert ModelCard.from_json(tiny_model.card.to_json(), source="x") == tiny_model.card
+
+
+def test_a_card_holds_preprocessing_and_a_step_it_does_not_know_is_refused(tiny_model, copy):
+    steps = (NormalisePercentile(low=2, high=98.5), Resize(height=64, width=48))
+    card = dataclasses.replace(tiny_model.card, preprocessing=steps)
+    assert ModelCard.from_json(card.to_json(), source="x").preprocessing == steps
+    edit_card(copy, preprocessing=[{"name": "resise", "height": 64, "width": 48}])
+    with pytest.raises(ModelError, match=r"card\.json: no preprocessing step 'resise'; did you mean 'resize'"):
+        StoredModel.open(copy)
 
 
 def test_a_stored_network_is_the_one_saved_up_to_half_precision(tiny_model):
@@ -107,7 +117,7 @@ def test_shipped_models_are_whole_and_small_and_say_what_they_are(model):
     assert len(model.network) == model.size < 2_000_000
     card = model.card
     assert card.licence == "Apache-2.0"
-    added_later = ("training", "test_vector")
+    added_later = ("training", "test_vector", "preprocessing")
     assert all(value for name, value in dataclasses.asdict(card).items() if name not in added_later)
     assert card.halo_px % card.size_multiple == 0
     weights = sum(p.numel() for p in load_network(model).parameters())

@@ -15,7 +15,7 @@ from skimage import data
 from limpid.core.image import Image
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import Gaussian, PoissonGaussian
-from limpid.noise.result import NoiseEstimate
+from limpid.noise.result import ChannelNoise, NoiseEstimate
 
 PICTURES = {name: getattr(data, name)() for name in ("camera", "moon", "coins")}
 
@@ -253,3 +253,11 @@ def test_a_pattern_that_repeats_in_a_stack_is_found() -> None:
     assert "fixed-pattern" in [one.code for one in dirty.advice]
     assert "fixed-pattern" not in [one.code for one in clean.advice]
     assert _estimate(stack[:3], axes="ZYX").fixed_pattern is None
+
+
+@pytest.mark.parametrize("gain", [0.0, 2.0])
+def test_noise_times_a_factor_has_the_variance_times_its_square_at_every_signal(gain):
+    noise = ChannelNoise(3.0, (2.5, 3.5), gain, (gain, gain), 9.0, (8.0, 10.0))
+    signal = np.linspace(0, 100, 5)
+    assert noise.times(0.5).model.variance(signal) == pytest.approx(noise.model.variance(signal) / 4)
+    assert noise.times(0.5).sigma_interval == (1.25, 1.75)

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from limpid.core.errors import ConfigError
+from limpid.core.preprocess import NormalisePercentile
 from limpid.training.config import Optimiser, TrainConfig, parse_loss
+from limpid.training.preparation import Preparation
 from limpid.training.schedule import learning_rate_at
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
@@ -46,6 +48,36 @@ def test_a_missing_key_is_named(recipe):
 def test_a_value_of_the_wrong_type_is_named(recipe, old, new):
     with pytest.raises(ConfigError, match="must be"):
         TrainConfig.from_toml(recipe(old, new))
+
+
+def test_a_recipe_may_prepare_images_and_says_so_when_it_is_written_down(recipe):
+    added = """
+[data.preparation]
+augment = "mirror"
+skip_empty = 0.5
+preprocessing = [{ name = "normalise_percentile", low = 2, high = 98 }]
+
+[noise]
+"""
+    config = TrainConfig.from_toml(recipe("[noise]\n", added))
+    assert config.data.preparation == Preparation(
+        preprocessing=(NormalisePercentile(low=2, high=98),), augment="mirror", skip_empty=0.5
+    )
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())), where="x") == config
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('preprocessing = [{ name = "normalize_range" }]', "did you mean 'normalise_range'"),
+        ("preprocessing = [3]", "mapping with a name"),
+        ('augment = "rotate"', "unknown augmentation 'rotate'"),
+        ("skip_emtpy = 0.5", "did you mean 'skip_empty'"),
+    ],
+)
+def test_a_preparation_that_is_none_is_refused(recipe, line, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig.from_toml(recipe("[noise]\n", f"[data.preparation]\n{line}\n[noise]\n"))
 
 
 def test_stages_follow_each_other_over_the_steps():

@@ -11,6 +11,7 @@ from skimage import data as pictures
 
 from limpid.core.errors import ConfigError, DataError
 from limpid.core.image import Image
+from limpid.core.preprocess import NormaliseRange
 from limpid.io import write_image
 from limpid.models.registry import build_network
 from limpid.noise.levels import level_map
@@ -22,6 +23,7 @@ from limpid.training.data import Pool, open_pool, reduce, split_names
 from limpid.training.degrade import add_noise
 from limpid.training.loop import Trainer
 from limpid.training.optimisers import OPTIMISERS, Muon
+from limpid.training.preparation import Preparation
 from limpid.training.validation import HeldOut, Validation
 
 PARAMETERS = {"channels": 1, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
@@ -65,6 +67,17 @@ def test_patches_have_the_asked_shape_and_range_and_follow_from_the_seed(pool):
     assert 0 <= first.min() < first.max() <= 1
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_pictures_of_a_pool_are_augmented_as_asked_for_and_otherwise_used_as_they_are():
+    picture = np.arange(16 * 16, dtype=np.uint8).reshape(16, 16, 1)
+    for augment, kinds in (("none", 1), ("mirror", 2), ("turns", 8)):
+        pool = Pool([picture], dataclasses.replace(DATA, preparation=Preparation(augment=augment)))
+        patches = pool.draw(100, patch_px=16, rng=np.random.default_rng(0))
+        assert len({patch.tobytes() for patch in patches}) == kinds
+    for preparation in (Preparation(skip_empty=0.5), Preparation(preprocessing=(NormaliseRange(),))):
+        with pytest.raises(ConfigError, match="for images of one's own"):
+            Pool([picture], dataclasses.replace(DATA, preparation=preparation))
 
 
 def test_a_picture_too_small_to_be_reduced_is_cut_as_it_is():

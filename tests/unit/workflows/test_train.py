@@ -214,6 +214,9 @@ def test_an_autoencoder_learns_squares(files: Path, tmp_path: Path) -> None:
         ({"patch_px": 40, "strategy": "neighbor2neighbor"}, "multiple of 16"),
         ({"clean": "clean", "pairs": "again"}, "both given"),
         ({"pairs": "."}, "same names"),
+        ({"preprocessing": [{"name": "resise"}]}, "did you mean 'resize'"),
+        ({"augment": "turn"}, "unknown augmentation 'turn'"),
+        ({"skip_empty": 1.0}, "must be below 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_written(
@@ -297,3 +300,39 @@ def test_lengths_and_devices_that_make_no_sense_are_refused(
     with pytest.raises(OptionError, match=message):
         tiny(files / "noisy", tmp_path / "mine", **changes)
     assert not (tmp_path / "mine").exists()
+
+
+STEPS = ({"name": "centre_crop", "height": 96, "width": 100}, {"name": "normalise_percentile", "low": 2, "high": 98})
+
+
+def test_a_model_prepares_images_as_it_was_trained(files: Path, tmp_path: Path) -> None:
+    preparation = {"preprocessing": STEPS, "augment": "mirror", "skip_empty": 0.5}
+    done = tiny(files / "noisy", tmp_path / "mine", **preparation)
+    card = json.loads((done.model / "card.json").read_text())
+    assert card["preprocessing"] == list(STEPS)
+    denoiser, noisy = done.denoiser(), limpid.read_image(files / "noisy" / "camera.png")
+    clean = limpid.denoise(noisy, model=denoiser)
+    assert (clean.values.dtype, clean.values.shape, clean.value_range) == (np.uint8, (128, 128), (0, 255))
+    changed = clean.values != noisy.values
+    assert changed[16:112, 14:114].any()
+    changed[16:112, 14:114] = False
+    assert not changed.any()
+    assert clean.metadata.provenance[-1].parameters["preprocessing"] == list(STEPS)
+    # To the network, values times a factor plus a constant are the same picture.
+    wide = limpid.denoise(noisy.values.astype(np.uint16) * 100 + 3000, model=denoiser)
+    assert wide.dtype == np.uint16
+    assert (wide / 100 - 30).clip(0, 255) == pytest.approx(clean.values, abs=1.5)
+    for changes in ({"augment": "none"}, {"preprocessing": STEPS[:1]}):
+        with pytest.raises(ConfigError, match="another data"):
+            tiny(files / "noisy", tmp_path / "mine", resume=True, **preparation | changes)
+    assert tiny(files / "noisy", tmp_path / "mine", resume=True, **preparation).steps == 6
+
+
+def test_a_model_for_one_size_gives_back_the_size_that_came(files: Path, tmp_path: Path) -> None:
+    done = tiny(files / "noisy", tmp_path / "mine", preprocessing=[{"name": "resize", "height": 64, "width": 64}])
+    noisy = np.asarray(limpid.read_image(files / "noisy" / "coins.png"))[:, :101]
+    before = noisy.copy()
+    clean = limpid.denoise(noisy, model=done.denoiser())
+    assert (clean.dtype, clean.shape) == (np.uint8, (128, 101))
+    assert np.corrcoef(ndimage.uniform_filter(noisy.astype(float), 3).ravel(), clean.ravel())[0, 1] > 0.9
+    assert np.array_equal(noisy, before)
