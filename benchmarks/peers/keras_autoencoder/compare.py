@@ -46,8 +46,8 @@ def main() -> None:
 def difference_to_tensorflow(model: limpid.Denoiser, path: Path) -> float:
     """Return the largest difference between what TensorFlow gave and what limpid gives, as a share of the range."""
     with np.load(path) as stored:
-        pairs = list(zip(stored["noisy"], stored["denoised"], strict=True))
-    ours = [limpid.denoise(noisy, model=model, sigma=SIGMA / 255, value_range=(0, 1)) for noisy, _ in pairs]
+        pairs = list(zip(stored["image"], stored["answer"], strict=True))
+    ours = [limpid.denoise(image, model=model, sigma=SIGMA / 255, value_range=(0, 1)) for image, _ in pairs]
     return max(float(np.abs(one - theirs).max()) for one, (_, theirs) in zip(ours, pairs, strict=True))
 
 

@@ -64,7 +64,8 @@ def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
     bf16. Without a writable cache folder the
     test is repeated in each process.
     """
-    decisive = f"{runtime.name} {runtime.device} {model.card.sha256} {model.card.bf16_sigma_min}"
+    card = model.card
+    decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.test_vector}"
     key = hashlib.sha256(decisive.encode()).hexdigest()[:16]
     path = cache_folder("self-test") / f"{key}.json"
     try:

@@ -75,7 +75,7 @@ def shifted(copy, by):
 
 def test_a_network_that_gives_other_numbers_than_its_card_is_refused_at_first_use(copy):
     allowed = StoredModel.open(copy).card.test_vector["tolerance"]
-    noisy, level = np.zeros((4, 4, 1), np.float32), np.ones(1, np.float32)
+    noisy, level = np.zeros((4, 4, 1), np.float32), np.float32([0.1])
     openvino = load_runtime("openvino")
     near, far = (NetworkDenoiser("x", {1: shifted(copy, by)}, runtime=openvino) for by in (0.5 * allowed, allowed))
     near.denoise_plane(noisy, level)
