@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from digits import digits
-from network import SIDE_PX, SIGMA, TEST_SEED, TESTED_ON
+from network import SIDE_PX, SIGMA, TEST_SEED, TESTED_ON, TRAINED_ON
 from record import record
 
 import limpid
@@ -39,7 +39,7 @@ def main() -> None:
         for row in table.rows
     ]
     found = {row["denoiser"]: {**row, **assessed(test, row["denoiser"], model)} for row in rows}
-    found[model.name]["difference_to_tensorflow"] = f"{difference:.1e}"
+    found[model.name] |= {"trained_on": TRAINED_ON, "difference_to_tensorflow": f"{difference:.1e}"}
     record("keras_autoencoder", [{k: _rounded(v) for k, v in row.items()} for row in found.values()])
 
 
