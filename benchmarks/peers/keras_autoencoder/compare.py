@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from digits import digits
-from network import SIDE_PX, SIGMA, TEST_SEED, TESTED_ON
+from network import SIDE_PX, SIGMA, TEST_SEED, TESTED_ON, TRAINED_ON
 from record import record
 
 import limpid
@@ -39,15 +39,15 @@ def main() -> None:
         for row in table.rows
     ]
     found = {row["denoiser"]: {**row, **assessed(test, row["denoiser"], model)} for row in rows}
-    found[model.name]["difference_to_tensorflow"] = f"{difference:.1e}"
+    found[model.name] |= {"trained_on": TRAINED_ON, "difference_to_tensorflow": f"{difference:.1e}"}
     record("keras_autoencoder", [{k: _rounded(v) for k, v in row.items()} for row in found.values()])
 
 
 def difference_to_tensorflow(model: limpid.Denoiser, path: Path) -> float:
     """Return the largest difference between what TensorFlow gave and what limpid gives, as a share of the range."""
     with np.load(path) as stored:
-        pairs = list(zip(stored["noisy"], stored["denoised"], strict=True))
-    ours = [limpid.denoise(noisy, model=model, sigma=SIGMA / 255, value_range=(0, 1)) for noisy, _ in pairs]
+        pairs = list(zip(stored["image"], stored["answer"], strict=True))
+    ours = [limpid.denoise(image, model=model, sigma=SIGMA / 255, value_range=(0, 1)) for image, _ in pairs]
     return max(float(np.abs(one - theirs).max()) for one, (_, theirs) in zip(ours, pairs, strict=True))
 
 

@@ -48,7 +48,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     model.save(args.out / "autoencoder.keras")
     shown = digits(16, TEST_SEED, SIDE_PX)
-    np.savez(args.out / "expected.npz", noisy=shown, denoised=model.predict(shown[..., None], verbose=0)[..., 0])
+    np.savez(args.out / "expected.npz", image=shown, answer=model.predict(shown[..., None], verbose=0)[..., 0])
     seconds = time.monotonic() - started
     print(f"tensorflow {tf.__version__}, keras {keras.__version__}: {model.count_params()} weights, {seconds:.0f} s")
     print(f"loss of the last epoch {history.history['loss'][-1]:.5f}")

@@ -16,7 +16,9 @@ import limpid
 from limpid.core.errors import ConfigError, DataError, OptionError
 from limpid.core.image import Image
 from limpid.io import write_image
+from limpid.models.store import StoredModel, shipped_models
 from limpid.training.checkpoint import stored_config
+from limpid.training.config import TrainConfig
 
 SIGMA = 25
 
@@ -128,12 +130,17 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path:
 
 
 def test_the_start_can_be_a_model(files: Path, tmp_path: Path) -> None:
-    done = tiny(files / "noisy", tmp_path / "mine", architecture=None, start_from="fast", learning_rate=1e-7)
+    start = shipped_models()[1].folder  # fast-gray, as a path
+    done = tiny(files / "noisy", tmp_path / "mine", architecture=None, start_from=str(start), learning_rate=1e-7)
     mine, shipped = (
         np.asarray(limpid.denoise(files / "noisy" / "camera.png", model=model, sigma=SIGMA)).astype(int)
         for model in (done.denoiser(), "fast")
     )
     assert np.abs(mine - shipped).max() <= 2
+    card = StoredModel.open(done.model).card
+    config = TrainConfig.from_dict(card.training or {}, where="card")
+    assert (config.start_from, config.steps, config.strategy) == (start.name, done.steps, done.strategy)
+    assert card.test_vector is not None
     with pytest.raises(OptionError, match="don't fit"):
         tiny(files / "noisy", tmp_path / "other", start_from="fast")
 

@@ -81,9 +81,10 @@ def load_foreign(
             source=str(path),
         )
     try:
-        load = importlib.import_module(kind.module).load
+        denoiser: ForeignDenoiser = importlib.import_module(kind.module).load(
+            path, runtime=runtime, device=device, precision=precision, threads=threads
+        )
     except ModuleNotFoundError as error:
         purpose = f"opening {path.name}"
         raise MissingExtraError.of(error.name or kind.extra, extra=kind.extra, purpose=purpose) from error
-    denoiser: ForeignDenoiser = load(path, runtime=runtime, device=device, precision=precision, threads=threads)
     return denoiser

@@ -43,6 +43,10 @@ _GRID_PX: Final = 16
 #: Largest difference between a network and what it is exported as: fp32 arithmetic in another order.
 _EXPORT_TOLERANCE: Final = 1e-3
 
+_WHOLE: Final = (
+    "%s (%s) sees the whole image, so that large ones are not cut into tiles: about %.2g GB for each megapixel"
+)
+
 #: Below it, padding to the smallest size a network takes would decide its cost.
 _COST_SIDE_PX: Final = 128
 
@@ -54,18 +58,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         path, "torch", runtime=runtime, device=device, precision=precision, threads=threads
     )
     assert isinstance(chosen, TorchRuntime)
-    digest, weights = file_digest(path), _weights(path)
-    try:
-        found = spandrel.ModelLoader().load_from_state_dict(weights)
-    except spandrel.UnsupportedModelError as error:
-        raise ModelError(
-            f"{path}: spandrel {spandrel.__version__} recognises no architecture in these weights; export the network "
-            "to ONNX with the program that made it, and use that file.",
-            source=str(path),
-        ) from error
-    except Exception as error:  # what a wrong guess of the architecture raises may be anything
-        raise _unfit(path, error) from error
-    _check(found, path, spandrel)
+    digest, found = file_digest(path), _recognised(path, spandrel)
     architecture = str(found.architecture.id)
     needs = found.size_requirements
     sizes = Sizes(multiple=needs.multiple_of, minimum=needs.minimum, square=needs.square)
@@ -78,19 +71,14 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     grid = math.lcm(sizes.multiple, _GRID_PX)
     try:
         cost = measure_cost(module, channels=channels, side=max(_COST_SIDE_PX, sizes.minimum))
-    except Exception as error:  # as above
+    except Exception as error:  # what a network that does not fit raises may be anything
         raise _unfit(path, error) from error
     halo = None
     if found.tiling is spandrel.ModelTiling.SUPPORTED and not sizes.square:
         exact = chosen.prepare(module, precision="fp32")
         halo = found_halo(exact, channels=channels, multiple=grid, key=f"{architecture} {digest}")
     if halo is None:
-        _log.warning(
-            "%s (%s) sees the whole image, so that large ones are not cut into tiles: about %.2g GB for each megapixel",
-            path.name,
-            architecture,
-            cost.bytes / 1000,
-        )
+        _log.warning(_WHOLE, path.name, architecture, cost.bytes / 1000)
     return ForeignDenoiser(
         name=path.stem,
         identity={"model": path.stem, "sha256": [digest], "architecture": architecture},
@@ -106,7 +94,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         runtime=chosen,
         network=chosen.prepare(module, precision=arithmetic),
         as_onnx=lambda: _exported(module, path, sizes, channels=channels, align_px=grid),
-        as_weights=lambda: weights,
+        as_weights=module.network.state_dict,
     )
 
 
@@ -191,6 +179,23 @@ def _imported() -> ModuleType:
         import spandrel
     module: ModuleType = spandrel
     return module
+
+
+def _recognised(path: Path, spandrel: ModuleType) -> Any:
+    """Return spandrel's description of the network whose weights a file holds, if it is a denoiser."""
+    weights = _weights(path)
+    try:
+        found = spandrel.ModelLoader().load_from_state_dict(weights)
+    except spandrel.UnsupportedModelError as error:
+        raise ModelError(
+            f"{path}: spandrel {spandrel.__version__} recognises no architecture in these weights; export the network "
+            "to ONNX with the program that made it, and use that file.",
+            source=str(path),
+        ) from error
+    except Exception as error:  # what a wrong guess of the architecture raises may be anything
+        raise _unfit(path, error) from error
+    _check(found, path, spandrel)
+    return found
 
 
 def _weights(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import limpid
-from limpid.core.errors import ModelError, OptionError
+from limpid.core.errors import MissingExtraError, ModelError, OptionError
 
 # Keras converts tensors in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -136,6 +136,12 @@ def test_keras_on_another_backend_is_left_alone_and_said(classic, monkeypatch):
     other = SimpleNamespace(backend=SimpleNamespace(backend=lambda: "tensorflow"))
     monkeypatch.setitem(sys.modules, "keras", other)
     with pytest.raises(OptionError, match=r"runs on tensorflow in this process already.*KERAS_BACKEND=torch"):
+        limpid.load_model(classic[0])
+
+
+def test_without_keras_the_command_that_installs_it_is_named(classic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(MissingExtraError, match=r'keras, which is not installed; run: pip install "limpid\[keras\]"'):
         limpid.load_model(classic[0])
 
 
