@@ -94,13 +94,12 @@ class Trainer:
         device: torch.device = CPU,
         processes: Processes = ALONE,
     ) -> None:
-        strategy = build_strategy(config.strategy, config.strategy_parameters)
-        check_network(network, config, strategy)
+        check_network(network, config)
         processes.check(config)
         self.config = config
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.source = source
-        self.strategy = strategy
+        self.strategy = build_strategy(config.strategy, config.strategy_parameters)
         self.folder = folder
         self.validate = validate
         self.observers = observers

@@ -15,7 +15,7 @@ from limpid.models.registry import build_network
 from limpid.models.store import find_models
 from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_config
 from limpid.training.config import TrainConfig
-from limpid.training.strategies.base import Strategy
+from limpid.training.strategies import build_strategy
 
 __all__ = ["check_network", "initial_network", "network_of"]
 
@@ -55,7 +55,7 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     return network
 
 
-def check_network(network: nn.Module, config: TrainConfig, strategy: Strategy) -> None:
+def check_network(network: nn.Module, config: TrainConfig) -> None:
     """Refuse a network that can't be trained as a configuration says.
 
     Raises
@@ -63,13 +63,13 @@ def check_network(network: nn.Module, config: TrainConfig, strategy: Strategy) -
     ConfigError
         If it does not take patches of a stage, or has no prior and the strategy needs one.
     """
-    name = config.architecture.name
-    multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
+    name, strategy = config.architecture.name, build_strategy(config.strategy, config.strategy_parameters)
+    multiple = int(network.size_multiple) * strategy.patch_multiple  # type: ignore[arg-type]  # attributes lack types
     for stage in config.stages:
         if stage.patch_px % multiple:
             raise ConfigError(
-                f"{name!r} with these parameters takes multiples of {multiple} pixels, got patch_px = "
-                f"{stage.patch_px}; choose such a patch_px."
+                f"{name!r} with these parameters takes multiples of {multiple} pixels by {config.strategy!r}, got "
+                f"patch_px = {stage.patch_px}; choose such a patch_px."
             )
     if strategy.needs_prior and not hasattr(network, "prior"):
         raise ConfigError(

@@ -19,6 +19,7 @@ from limpid.models.registry import NAMED
 from limpid.training.batch import Batch
 from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
 from limpid.training.data import turned
+from limpid.training.preparation import Preparation
 from limpid.training.start import initial_network
 from limpid.training.unkept import train_unkept
 
@@ -118,7 +119,7 @@ class _Plane:
         patches = []
         for _ in range(count):
             y, x = (int(rng.integers(length - patch_px + 1)) for length in self.noisy.shape[:2])
-            turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+            turns, mirrored = Preparation().turn(rng)
             window = np.s_[y : y + patch_px, x : x + patch_px]
             patches.append(
                 [turned(plane[window], turns=turns, mirrored=mirrored) for plane in (self.noisy, self.level)]

@@ -19,7 +19,6 @@ from limpid.core.version import __version__
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.training_config import (
     CONVERGED,
-    check_patch,
     choose_network,
     make_config,
     usual_batch,
@@ -240,7 +239,7 @@ def train(
         from limpid.training.parallel import joined
         from limpid.training.preparation import Preparation
         from limpid.training.schedule import steps_of
-        from limpid.training.start import initial_network
+        from limpid.training.start import check_network, initial_network
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
@@ -282,7 +281,7 @@ def train(
         preparation=preparation,
     )
     module = initial_network(config)
-    check_patch(patch_px, module, config.strategy)
+    check_network(module, config)
     module.to(trained_on)
     validate = HeldOut(
         data.held_out,

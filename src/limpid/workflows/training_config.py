@@ -9,7 +9,6 @@ from limpid.core.errors import OptionError
 from limpid.models.registry import ARCHITECTURES, DEFAULTS, NAMED, build_network
 
 if TYPE_CHECKING:
-    from torch import nn
 
     from limpid.training.config import TrainConfig
     from limpid.training.preparation import Preparation
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CONVERGED",
     "Network",
-    "check_patch",
     "choose_network",
     "make_config",
     "usual_batch",
@@ -95,23 +93,6 @@ def usual_patch_px(network: Network) -> int:
 def usual_batch(patch_px: int) -> int:
     """Return the number of patches in a batch: as many pixels as 8 patches of 64 x 64 have, in 1 to 64 patches."""
     return min(_BATCH_MOST, max(1, round(8 * _PATCH_PX**2 / patch_px**2)))
-
-
-def check_patch(patch_px: int, network: nn.Module, strategy: str) -> None:
-    """Refuse patches that the network or the strategy can't take.
-
-    Raises
-    ------
-    OptionError
-        If their side is no multiple of what they need.
-    """
-    from limpid.training.strategies import STRATEGIES
-
-    multiple = int(network.size_multiple) * STRATEGIES[strategy].patch_multiple  # type: ignore[arg-type]
-    if patch_px < multiple or patch_px % multiple:
-        raise OptionError(
-            f"patches must be a multiple of {multiple} pixels for this network and {strategy}, got {patch_px}."
-        )
 
 
 def make_config(

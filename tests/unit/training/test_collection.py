@@ -125,7 +125,7 @@ def discs(path, *, sigma=4, shape=(256, 256)):
 
 def test_patches_without_signal_are_drawn_anew_but_for_the_share_that_may_come_from_anywhere(tmp_path, caplog):
     files = [(discs(tmp_path / "a.png"), None)]
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="limpid"):
         picky = Collection(files, patch_px=32, preparation=Preparation(skip_empty=0.75))
     assert "hold nothing but noise; 0.75 of the draws avoid them" in caplog.text
     shares = [
