@@ -1,5 +1,7 @@
 """What every architecture promises, whatever it is made of."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,17 @@ def test_scaling_image_and_level_scales_the_answer_where_that_is_claimed_and_onl
     expected = factor * network(noisy, level)
     scales = torch.allclose(network(factor * noisy, factor * level), expected, rtol=1e-4, atol=1e-5 * factor)
     assert scales == network.homogeneous
+
+
+@torch.no_grad()
+def test_what_it_answers_is_scaled_where_it_can_be(network, channels):
+    if not hasattr(network, "scale_residual"):
+        assert not network.homogeneous or hasattr(network, "prior")
+        return
+    noisy, level = noisy_and_level(network, channels)
+    scaled = copy.deepcopy(network)
+    scaled.scale_residual(0.75)
+    assert torch.allclose(scaled(noisy, level), 0.75 * network(noisy, level), atol=1e-6)
 
 
 def test_every_parameter_gets_a_gradient(network, channels):

@@ -1,9 +1,11 @@
 """What every strategy promises."""
 
+import numpy as np
 import pytest
 import torch
 
 from limpid.models.prior import Prior
+from limpid.noise.models import PoissonGaussian
 from limpid.training.batch import Batch
 from limpid.training.config import LIKELIHOOD_STRATEGIES, STRATEGY_NAMES
 from limpid.training.losses import LOSSES
@@ -83,6 +85,27 @@ def test_denoising_better_makes_it_smaller_by_what_the_error_falls(strategy, cle
 
     right, off = value(strategy, shifted(0.0), batch), value(strategy, shifted(0.05), batch)
     assert 0.75 < float(off - right) / 0.05**2 < 3.75
+
+
+def test_a_level_that_follows_the_signal_is_made_of_what_the_network_is_given(strategy, clean):
+    """The level of the whole patch would tell the pixels that were hidden, or kept apart as the target."""
+    model = PoissonGaussian(gain=0.05, floor=0.001)
+    noisy = torch.from_numpy(model.sample(clean.numpy(), rng=np.random.default_rng(0)))
+    level = Batch(noisy, noisy, None, [(model,)] * len(noisy)).level_of(noisy)
+    batch = Batch(noisy, level, noisy if strategy.needs_target else None, [(model,)] * len(noisy))
+    told = []
+
+    def answer(given, level):
+        told.append((given, level))
+        return given
+
+    value(strategy, answer, batch)
+    if strategy.needs_prior:
+        return  # the blind spot's network is told no level: tests/unit/models/test_blindspot.py
+    for given, level in told:
+        ratio = (level / batch.level_of(given)).flatten(1)
+        assert torch.allclose(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-4)
+        assert (ratio >= 1 - 1e-4).all()
 
 
 def test_keeping_the_noise_is_no_answer(strategy, clean):

@@ -15,8 +15,9 @@ __all__ = ["ARCHITECTURES", "DEFAULTS", "NAMED", "build_network"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
-#: times a factor give the residual times that factor. One that has a method ``prior(noisy, level)``, which returns a
-#: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood.
+#: times a factor give the residual times that factor. One that has a method ``prior(noisy)``, which returns a
+#: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood. One that has
+#: ``scale_residual(factor)`` can be made to remove less.
 ARCHITECTURES: Final[Mapping[str, str]] = {
     "unet": "limpid.models.architectures.unet:UNet",
     "dncnn": "limpid.models.architectures.dncnn:DnCNN",

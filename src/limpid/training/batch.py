@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from limpid.noise.levels import level_maps
+from limpid.noise.models import NoiseModel
 from limpid.training.config import Noise
 from limpid.training.data import Pool
 from limpid.training.degrade import add_noise
@@ -26,15 +30,39 @@ class Batch(NamedTuple):
         Standard deviation of the noise at each value, as the network is told.
     target : Tensor or None
         The same scene, clean or with other noise, where there is one.
+    models : sequence of tuples of NoiseModel, or None
+        The noise of each channel of each patch. None where the level is the same everywhere in a patch, or not used
+        but as it is.
     """
 
     noisy: Tensor
     level: Tensor
     target: Tensor | None = None
+    models: Sequence[tuple[NoiseModel, ...]] | None = None
+
+    def level_of(self, given: Tensor) -> Tensor:
+        """Return the level that a network is told with patches that were made of these, of the same shape as they.
+
+        A level that grows with the signal is made of the noisy pixels themselves. It must be made of those that the
+        network is given: the level of the whole patch tells what was hidden from it, or kept apart as its target.
+
+        Parameters
+        ----------
+        given : Tensor, shape (K N, C, H', W')
+            K patches made of each, in the order of the batch, again and again.
+        """
+        if self.models is None:
+            repeats = len(given) // len(self.level)
+            return self.level[..., :1, :1].repeat(repeats, 1, 1, 1).expand_as(given)
+        patches = given.detach().float().cpu().numpy().transpose(0, 2, 3, 1)
+        models = itertools.cycle(self.models)
+        levels = np.stack([level_maps(patch, one) for patch, one in zip(patches, models, strict=False)])
+        return torch.from_numpy(np.ascontiguousarray(levels.transpose(0, 3, 1, 2))).to(given.device)
 
     def on(self, device: torch.device) -> Batch:
         """Return it on a device."""
-        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+        target = None if self.target is None else self.target.to(device)
+        return Batch(self.noisy.to(device), self.level.to(device), target, self.models)
 
 
 class Source(Protocol):

@@ -52,8 +52,8 @@ _LOOKED_AT: Final = 256
 
 _log = logging.getLogger(__name__)
 
-#: Noisy values, their level, and the target: the noisy values where there is none.
-_Patch = tuple[FloatArray, FloatArray, FloatArray]
+#: Noisy values, their level, the target (the noisy values where there is none), and the noise of each channel.
+_Patch = tuple[FloatArray, FloatArray, FloatArray, tuple[NoiseModel, ...]]
 
 
 @dataclass(frozen=True)
@@ -266,8 +266,11 @@ class Collection:
         """Return a batch (see :class:`~limpid.training.batch.Source`): each image equally likely, patches augmented."""
         exposures = self.exposures(step)
         patches = [self._patch(exposures, patch_px, rng) for _ in range(count)]
-        noisy, level, target = (torch.from_numpy(np.stack(part)) for part in zip(*patches, strict=True))
-        return Batch(noisy, level, target if self._partner in ("clean", "exposure", "frame") else None)
+        *tensors, models = zip(*patches, strict=True)
+        noisy, level, target = (torch.from_numpy(np.stack(part)) for part in tensors)
+        varying = any(isinstance(model, PoissonGaussian) for one in models for model in one)
+        has_target = self._partner in ("clean", "exposure", "frame")
+        return Batch(noisy, level, target if has_target else None, models if varying else None)
 
     def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
         """Return the middle of some of the images and its level, shape (C, H, W) each, at most so many pixels long."""
@@ -301,9 +304,10 @@ class Collection:
             patch = self._cut(exposures, side, rng)
             if draws == 1 or holds_signal(*patch[:2]):
                 break
+        *parts, models = patch
         turns, mirrored = self._preparation.turn(rng, quarters=self.quarter_turns)
-        first, second, third = (turned(part, turns=turns, mirrored=mirrored) for part in patch)
-        return first, second, third
+        noisy, level, target = (turned(part, turns=turns, mirrored=mirrored) for part in parts)
+        return noisy, level, target, models
 
     def _cut(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
         """Return a patch from anywhere in one of some images, shape (side, side, C)."""
@@ -340,7 +344,7 @@ class Collection:
         """Return the share of patches that hold nothing but noise, of some of those in memory."""
         rng = np.random.default_rng(0)
         drawn = (self._cut(self._exposures, self._patch_px, rng) for _ in range(_LOOKED_AT))
-        return sum(not holds_signal(noisy, level) for noisy, level, _ in drawn) / _LOOKED_AT
+        return sum(not holds_signal(noisy, level) for noisy, level, *_ in drawn) / _LOOKED_AT
 
     def _exposure(self, path: Path, partner: Path | None) -> Exposure | None:
         if path in self._skipped:
@@ -417,7 +421,7 @@ def _cut(exposure: Exposure, side: int, rng: np.random.Generator, *, frames: boo
     elif frames:
         other = (n + int(rng.integers(1, count))) % count
         target = exposure.unit(exposure.planes[other][window])
-    return noisy, _level(noisy, exposure), target
+    return noisy, _level(noisy, exposure), target, exposure.models
 
 
 def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:

@@ -14,8 +14,10 @@ import numpy.typing as npt
 from limpid.training.batch import Source
 from limpid.training.comparison import clearly_better, standard_error
 from limpid.training.config import TrainConfig
+from limpid.training.mixing import mix_back
 from limpid.training.pace import steps_within
 from limpid.training.start import initial_network
+from limpid.training.strategies import STRATEGIES
 from limpid.training.unkept import train_unkept
 from limpid.training.validation import HeldOut
 
@@ -78,7 +80,10 @@ def run_trial(value: Any, config: TrainConfig, *, source: Source, validate: Held
         config, steps=steps, optimiser=dataclasses.replace(config.optimiser, warmup_steps=warmup)
     )
     train_unkept(config, network=network, source=source)
-    return Trial(value, steps, time.monotonic() - started, validate.shares(network))
+    shares = validate.shares(network)
+    if STRATEGIES[config.strategy].hides_pixels:
+        shares *= mix_back(network, float(shares.mean())) / shares.mean()
+    return Trial(value, steps, time.monotonic() - started, shares)
 
 
 def recommended(trials: Sequence[Trial]) -> Trial:

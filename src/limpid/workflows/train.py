@@ -235,11 +235,13 @@ def train(
         from limpid.training.checkpoint import stored_config
         from limpid.training.device import choose_device
         from limpid.training.loop import Trainer
+        from limpid.training.mixing import mix_back
         from limpid.training.pace import steps_within
         from limpid.training.parallel import joined
         from limpid.training.preparation import Preparation
         from limpid.training.schedule import steps_of
         from limpid.training.start import check_network, initial_network
+        from limpid.training.strategies import STRATEGIES
         from limpid.training.validation import HeldOut
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "torch", extra="train", purpose="training") from error
@@ -311,6 +313,8 @@ def train(
     if before is not None:
         module, validation, judged = _better(before, module, validate)
         reason = f"{reason}; {judged}"
+    if STRATEGIES[config.strategy].hides_pixels and module is not before:
+        validation["noise_left"] = round(mix_back(module, validation["noise_left"]), 5)
     if processes.first:
         config = dataclasses.replace(config, steps=outcome.steps)
         sigma_max = _HEADROOM * validate.level

@@ -9,7 +9,6 @@ from limpid.core.errors import OptionError
 from limpid.models.registry import ARCHITECTURES, DEFAULTS, NAMED, build_network
 
 if TYPE_CHECKING:
-
     from limpid.training.config import TrainConfig
     from limpid.training.preparation import Preparation
     from limpid.workflows.training_data import TrainingData

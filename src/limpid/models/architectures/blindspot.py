@@ -108,7 +108,7 @@ class Blindspot(nn.Module):
             raise ValueError(f"width and levels must be at least 1, got width={width}, levels={levels}")
         self.channels = channels
         self.levels = levels
-        self.branch = UpwardUNet(2 * channels, width=width, levels=levels)
+        self.branch = UpwardUNet(channels, width=width, levels=levels)
         answers = channels + channels * (channels + 1) // 2
         layers: list[nn.Module] = []
         for before, after in ((8 * width, 8 * width), (8 * width, 2 * width)):
@@ -132,18 +132,22 @@ class Blindspot(nn.Module):
         Tensor, shape (N, C, H, W)
             What to add to `noisy`.
         """
-        return posterior_residual(self.prior(noisy, level), noisy, level)
+        return posterior_residual(self.prior(noisy), noisy, level)
 
-    def prior(self, noisy: Tensor, level: Tensor) -> Prior:
+    def prior(self, noisy: Tensor) -> Prior:
         """Return the distribution of each clean pixel given its noisy surroundings, in float32.
 
-        What it says of a pixel does not depend on the pixel's own noisy value, nor on its level. Arguments are those
-        of :meth:`forward`.
+        What it says of a pixel does not depend on the pixel's own noisy value. It is not told the level: one that
+        grows with the signal is made of the pixels around it, the pixel's own among them.
+
+        Parameters
+        ----------
+        noisy : Tensor, shape (N, C, H, W)
+            As in :meth:`forward`.
         """
-        image = torch.cat([noisy, level], dim=1)
         features = []
         for turns in range(4):
-            seen = self.branch(torch.rot90(image, turns, (2, 3)))
+            seen = self.branch(torch.rot90(noisy, turns, (2, 3)))
             # Moved down by one row, features are of the rows above alone.
             features.append(torch.rot90(_down(seen, 1), -turns, (2, 3)))
         answer: Tensor = self.head(torch.cat(features, dim=1)).float()

@@ -80,3 +80,9 @@ class DnCNN(nn.Module):
         """
         residual: Tensor = self.body(torch.cat([noisy, level], dim=1))
         return residual
+
+    @torch.no_grad()
+    def scale_residual(self, factor: float) -> None:
+        """Multiply what the network answers, from now on, by a factor."""
+        *_, last = self.body.parameters()
+        last.mul_(factor)

@@ -63,3 +63,9 @@ class FFDNet(nn.Module):
         """
         halves = torch.cat([functional.pixel_unshuffle(noisy, 2), functional.avg_pool2d(level, 2)], dim=1)
         return functional.pixel_shuffle(self.body(halves), 2)
+
+    @torch.no_grad()
+    def scale_residual(self, factor: float) -> None:
+        """Multiply what the network answers, from now on, by a factor."""
+        *_, last = self.body.parameters()
+        last.mul_(factor)

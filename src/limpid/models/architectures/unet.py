@@ -111,6 +111,11 @@ class UNet(nn.Module):
             x = decoder(up(x) + skips.pop())
         return functional.pixel_shuffle(self.head(x), 2)
 
+    @torch.no_grad()
+    def scale_residual(self, factor: float) -> None:
+        """Multiply what the network answers, from now on, by a factor."""
+        self.head.weight *= factor
+
     @property
     def size_multiple(self) -> int:
         """Height and width of the input must be multiples of this."""

@@ -56,7 +56,8 @@ class Predict:
 
     def prior(self, noisy: Tensor, level: Tensor) -> Prior:
         """Return what the surroundings of each pixel say of it; for strategies with ``needs_prior``."""
-        return Prior(*self._run(self.network.prior, noisy, level))
+        prior: Any = self.network.prior
+        return Prior(*self._run(lambda noisy, _: prior(noisy), noisy, level))
 
     def _run(self, function: Any, noisy: Tensor, level: Tensor) -> tuple[Tensor, ...]:
         def run(noisy: Tensor, level: Tensor) -> tuple[Tensor, ...]:
@@ -84,6 +85,8 @@ class Strategy(Protocol):
         Whether it is wrong for noise that is far from Gaussian, such as that of a few quanta.
     needs_prior : bool
         Whether the network must have a method ``prior``.
+    hides_pixels : bool
+        Whether the network learns to answer without the value that a pixel has.
     patch_multiple : int
         Patches are multiples of this many times what the network's input is a multiple of.
     """
@@ -98,6 +101,8 @@ class Strategy(Protocol):
     def needs_gaussian_noise(self) -> bool: ...  # noqa: D102
     @property
     def needs_prior(self) -> bool: ...  # noqa: D102
+    @property
+    def hides_pixels(self) -> bool: ...  # noqa: D102
     @property
     def patch_multiple(self) -> int: ...  # noqa: D102
 

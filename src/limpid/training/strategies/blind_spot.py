@@ -33,6 +33,7 @@ class BlindSpot:
     needs_white_noise: ClassVar = True
     needs_gaussian_noise: ClassVar = True
     needs_prior: ClassVar = True
+    hides_pixels: ClassVar = False
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:  # noqa: ARG002

@@ -37,6 +37,7 @@ class Neighbor2Neighbor:
     needs_white_noise: ClassVar = True
     needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
+    hides_pixels: ClassVar = False
     patch_multiple: ClassVar = 2
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
@@ -54,8 +55,7 @@ class Neighbor2Neighbor:
             return first, second
 
         given, target = halves(batch.noisy)
-        level, _ = halves(batch.level)
-        denoised = predict(given, level)
+        denoised = predict(given, batch.level_of(given))
         with torch.no_grad():
             whole, whole_target = halves(predict(batch.noisy, batch.level))
         consistent = denoised - target - (whole - whole_target)

@@ -32,6 +32,9 @@ class Noise2Void:
     Noise that is correlated can be predicted from the neighbours it is correlated with. They are hidden with the pixel,
     and each gets the value of a pixel up to two outside of all of them [3]_.
 
+    What is learnt uses a pixel's surroundings alone. The pixel's own value is mixed back after training
+    (:mod:`limpid.training.mixing`).
+
     Attributes
     ----------
     mask_px : (int, int)
@@ -53,6 +56,7 @@ class Noise2Void:
     noisy_target: ClassVar = False
     needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
+    hides_pixels: ClassVar = True
     patch_multiple: ClassVar = 1
 
     @property
@@ -72,7 +76,7 @@ class Noise2Void:
             inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
             # Pixels of all channels at one place are hidden together: their noise may be alike.
             hidden[image[inside], :, y[inside] + dy, x[inside] + dx] = values[inside]
-        denoised = predict(hidden, batch.level)
+        denoised = predict(hidden, batch.level_of(hidden))
         return loss(denoised[image, :, y, x], batch.noisy[image, :, y, x])
 
     def _picked(self, noisy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,12 +22,10 @@ def recorrupted(batch: Batch, share: float | Tensor, generator: torch.Generator)
     Noise of `share` times the level is added to the first half's input and taken off the second's.
     """
     drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator).to(batch.level.device)
-    level = batch.level * (1 + share**2) ** 0.5
-    return Batch(
-        torch.cat([batch.noisy + share * drawn, batch.noisy - share * drawn]),
-        torch.cat([level, level]),
-        torch.cat([batch.noisy - drawn / share, batch.noisy + drawn / share]),
-    )
+    given = torch.cat([batch.noisy + share * drawn, batch.noisy - share * drawn])
+    more = (1 + torch.as_tensor(share).square()).sqrt().expand(len(drawn), 1, 1, 1).repeat(2, 1, 1, 1)
+    target = torch.cat([batch.noisy - drawn / share, batch.noisy + drawn / share])
+    return Batch(given, batch.level_of(given) * more.to(given.device), target)
 
 
 class Recorrupted:
@@ -55,6 +53,7 @@ class Recorrupted:
     needs_white_noise: ClassVar = True
     needs_gaussian_noise: ClassVar = True
     needs_prior: ClassVar = False
+    hides_pixels: ClassVar = False
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:

@@ -21,6 +21,7 @@ class Supervised:
     needs_white_noise: ClassVar = False
     needs_gaussian_noise: ClassVar = False
     needs_prior: ClassVar = False
+    hides_pixels: ClassVar = False
     patch_multiple: ClassVar = 1
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:  # noqa: ARG002
