@@ -49,7 +49,7 @@ class ZeroShot:
         Every random number follows from it.
     """
 
-    steps: int = 1000
+    steps: int = 2000
     batch: int = 4
     patch_px: int = 64
     learning_rate: float = 2e-3
