@@ -74,7 +74,6 @@ def choose_strategy(
         raise OptionError(f"mask_px is for noise2void, the strategy asked for is {asked}; leave it out.")
     if asked != "auto":
         return _asked_for(asked, partner, exposures, mask_px)
-    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     match partner:
         case "clean":
             return Choice("supervised", "there are clean images of the same names")
@@ -84,14 +83,14 @@ def choose_strategy(
             return Choice("noise2noise", "there is a second exposure of each image")
         case "frame":
             return Choice("noise2noise", "the frames of each stack show the same scene")
-    if 2 * correlated > looked_at:
+    if correlated := _correlated(exposures):
         mask = _mask(exposures)
         if mask.mask_px is None:
             raise DataError(
-                f"the noise is correlated between pixels in {correlated} of {looked_at} images, and further than can "
-                "be hidden from a network (or in the blocks of JPEG files): no strategy that learns from single noisy "
-                "images is valid for that; give a second exposure of each (pairs) or clean images (clean), or choose "
-                "a strategy by name to train all the same."
+                f"the noise is correlated between pixels {correlated}, and further than can be hidden from a network "
+                "(or in the blocks of JPEG files): no strategy that learns from single noisy images is valid for that; "
+                "give a second exposure of each (pairs) or clean images (clean), or choose a strategy by name to train "
+                "all the same."
             )
         y, x = mask.mask_px
         reason = f"single noisy images, and their noise is correlated over up to {y} pixels down and {x} across"
@@ -114,7 +113,7 @@ def far_from_gaussian(exposures: Sequence[Exposure]) -> bool:
 
 def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[str]:
     """Return the names of the strategies that the data and the measured noise allow."""
-    correlated = 2 * _correlated(exposures) > len(exposures[:LOOKED_AT])
+    correlated = bool(_correlated(exposures))
     if correlated and partner == "none":
         return ["noise2void"] if _mask(exposures).mask_px is not None else []
     clean = partner in ("clean", "clean alone")
@@ -128,9 +127,11 @@ def fitting_strategies(exposures: Sequence[Exposure], partner: Partner) -> list[
     ]
 
 
-def _correlated(exposures: Sequence[Exposure]) -> int:
-    """Return in how many of the first images the noise is correlated between pixels."""
-    return sum(exposure.noise.white is False for exposure in exposures[:LOOKED_AT])
+def _correlated(exposures: Sequence[Exposure]) -> str:
+    """Return in how many images the noise is correlated between pixels where most are so, in words; else nothing."""
+    looked_at = exposures[:LOOKED_AT]
+    count = sum(exposure.noise.white is False for exposure in looked_at)
+    return f"in {count} of {len(looked_at)} images" if 2 * count > len(looked_at) else ""
 
 
 def _mask(exposures: Sequence[Exposure]) -> StrategyParameters:
@@ -144,18 +145,15 @@ def _asked_for(asked: str, partner: Partner, exposures: Sequence[Exposure], mask
     if asked == "noise2void" and mask_px is None:
         parameters = _mask(exposures)
     strategy = build_strategy(asked, parameters)
-    correlated, looked_at = _correlated(exposures), len(exposures[:LOOKED_AT])
     if strategy.needs_target and partner == "none":
         what = "clean images" if asked == "supervised" else "a second exposure"
         raise OptionError(f"{asked} needs {what} of the same names; name their folder.")
     if strategy.needs_gaussian_noise and far_from_gaussian(exposures):
         _log.warning("the images count fewer than %d quanta a pixel: %s is not valid for their noise", _QUANTA, asked)
-    if strategy.needs_white_noise and 2 * correlated > looked_at:
+    if strategy.needs_white_noise and (correlated := _correlated(exposures)):
         _log.warning(
-            "the noise is correlated between pixels in %d of %d images: %s is not valid for it and will learn to "
-            "keep a part of it",
+            "the noise is correlated between pixels %s: %s is not valid for it and will learn to keep a part of it",
             correlated,
-            looked_at,
             asked,
         )
     return Choice(asked, "asked for", parameters)

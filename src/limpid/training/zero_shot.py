@@ -45,6 +45,8 @@ class ZeroShot:
         Batches it is trained on.
     batch, patch_px : int
         Patches in a batch, and their side in pixels.
+    learning_rate : float
+        Highest rate; it falls to zero.
     seed : int
         Every random number follows from it.
     """
@@ -69,6 +71,7 @@ class ZeroShot:
             "steps": self.steps,
             "batch": self.batch,
             "patch_px": self.patch_px,
+            "learning_rate": self.learning_rate,
             "seed": self.seed,
         }
 
