@@ -7,7 +7,6 @@ undone exactly; a crop and a change of size are undone as far as that has a mean
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from limpid.core.arguments import check_number
+from limpid.core.arguments import check_number, hint
 from limpid.core.errors import ConfigError
 from limpid.core.image import Array, Image
 from limpid.core.resampling import noise_gain, resampled
@@ -252,20 +251,15 @@ def _parse(raw: Any) -> Step:
         )
     name, values = raw["name"], {key: value for key, value in raw.items() if key != "name"}
     if name not in STEPS:
-        raise ConfigError(f"no preprocessing step {name!r}; {_nearest(name, list(STEPS))}")
+        raise ConfigError(f"no preprocessing step {name!r}; {hint(str(name), STEPS, otherwise='known: ')}")
     fields = {one.name: one for one in dataclasses.fields(STEPS[name]) if one.init}
     for key in values:
         if key not in fields:
-            raise ConfigError(f"{name!r} takes no {key!r}; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{name!r} takes no {key!r}; {hint(str(key), fields, otherwise='known: ')}")
     missing = [key for key, one in fields.items() if key not in values and one.default is dataclasses.MISSING]
     if missing:
         raise ConfigError(f"{name!r} lacks {' and '.join(map(repr, missing))}; add what is missing.")
     return STEPS[name](**values)
-
-
-def _nearest(word: Any, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."
 
 
 def _check_size(height: int, width: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 import types
@@ -251,9 +250,7 @@ def _term(words: list[str], text: str) -> tuple[float, str]:
         )
     *weights, name = words
     if name not in LOSS_NAMES:
-        near = difflib.get_close_matches(name, sorted(LOSS_NAMES), n=1)
-        known = f"did you mean {near[0]!r}? Known" if near else "known"
-        raise ConfigError(f"unknown loss {name!r} in {text!r}; {known}: {names}.")
+        raise ConfigError(f"unknown loss {name!r} in {text!r}; {hint(name, sorted(LOSS_NAMES), otherwise='known: ')}")
     try:
         weight = float(weights[0]) if weights else 1.0
     except ValueError:
