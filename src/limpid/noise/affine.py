@@ -25,6 +25,9 @@ _BINS_LEAST, _BINS_MOST = 3, 12
 #: Fewer blocks than this don't make a bin.
 _BLOCKS_LEAST: Final = 64
 
+#: Errors of a variance below this are rounding: nothing there is noise.
+_NO_ERROR: Final = 1e-18
+
 _ROUNDS: Final = 3
 _HUBER: Final = 1.5
 
@@ -99,7 +102,7 @@ def _point(mean: FloatArray, energy: FloatArray, line: Line, step: int) -> tuple
 
 def _through(points: npt.NDArray[np.floating[Any]], level: Level, signal: float) -> Line:
     x, y, error = points.T
-    weight = 1 / np.maximum(error, 1e-3 * y) ** 2
+    weight = 1 / np.maximum(np.maximum(error, 1e-3 * y), _NO_ERROR) ** 2
     robust = np.ones_like(weight)
     for _ in range(_ROUNDS):
         w = weight * robust

@@ -187,6 +187,8 @@ def _correlation(
     chosen = np.zeros(len(around), np.bool_)
     chosen[np.argpartition(around, count - 1)[:count]] = True
     found = spectrum(tiles, chosen, variance[chosen], low=low, high=high, step=blocks.step)
+    if not (np.isfinite(found).all() and found.any()):
+        return None  # the smoothest blocks hold nothing at all: that is no noise to measure
     total = blocks.energy[chosen] @ BAND_COUNTS / variance[chosen]
     texture = float(total.var() / max(float(total.mean()) ** 2, 1e-30))
     return correlate(found, independent=count / _OVERLAP[blocks.step], texture=texture)

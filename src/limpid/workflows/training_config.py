@@ -82,8 +82,10 @@ def choose_network(name: str | None, parameters: Mapping[str, Any] | None, start
 
 
 def usual_patch_px(network: Network) -> int:
-    """Return the side of a patch: the multiple of what the network takes nearest to 64."""
+    """Return the side of a patch: the multiple of what the network takes nearest to 64; an autoencoder's input."""
     module = build_network(network.architecture, {"channels": 1, **network.parameters})
+    if hasattr(module, "input_px"):
+        return int(module.input_px)  # type: ignore[arg-type]  # a module's attributes have no types
     # Twice what the network takes: that suits every strategy.
     multiple: int = 2 * module.size_multiple  # type: ignore[assignment,operator]  # a module's attributes have no types
     return multiple // 2 if multiple > _PATCH_PX else round(_PATCH_PX / multiple) * multiple
