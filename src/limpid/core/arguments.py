@@ -79,7 +79,7 @@ def hint(word: str, known: Collection[str], *, otherwise: str) -> str:
     'known keys: name, seed.'
     """
     near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise}{', '.join(known)}."
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise}{', '.join(known) or 'none'}."
 
 
 def listed(name: str, value: Any, one: type[Any] | tuple[type[Any], ...], *, what: str) -> list[Any]:

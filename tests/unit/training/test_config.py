@@ -126,25 +126,28 @@ def test_a_loss_is_a_name_or_a_weighted_sum(text, terms):
     assert parse_loss(text) == terms
 
 
+KNOWN = "(k|K)nown: charbonnier, cross_entropy, huber, l1, ms_ssim, mse"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("ms-ssim", "unknown loss 'ms-ssim' in 'ms-ssim'; did you mean 'ms_ssim'"),
         ("0.5 l1 + 0.5 hubber", "unknown loss 'hubber' in '0.5 l1 [+] 0.5 hubber'; did you mean 'huber'"),
-        ("perceptual", "unknown loss 'perceptual' in 'perceptual'; "),
-        ("-0.5 l1", "weight of 'l1' must be a number above 0, got '-0.5'"),
-        ("0 l1", "got '0'"),
-        ("nan l1", "got 'nan'"),
-        ("inf l1", "got 'inf'"),
-        ("half l1", "got 'half' in 'half l1'"),
-        ("0.5 * l1", "must be a name, or weights and names"),
-        ("l1 +", "must be a name, or weights and names"),
-        ("", "must be a name, or weights and names"),
-        ("0.5", "unknown loss '0.5'"),
+        ("perceptual", f"unknown loss 'perceptual' in 'perceptual'; {KNOWN}"),
+        ("-0.5 l1", f"weight of 'l1' must be a number above 0, got '-0.5'.*{KNOWN}"),
+        ("0 l1", f"got '0'.*{KNOWN}"),
+        ("nan l1", f"got 'nan'.*{KNOWN}"),
+        ("inf l1", f"got 'inf'.*{KNOWN}"),
+        ("half l1", f"got 'half' in 'half l1'.*{KNOWN}"),
+        ("0.5 * l1", f"must be a name, or weights and names.*{KNOWN}"),
+        ("l1 +", f"must be a name, or weights and names.*{KNOWN}"),
+        ("", f"must be a name, or weights and names.*{KNOWN}"),
+        ("0.5", f"unknown loss '0.5'.*{KNOWN}"),
     ],
 )
-def test_a_loss_that_is_none_is_refused_with_what_came_and_what_is_known(recipe, text, message):
-    with pytest.raises(ConfigError, match=message + ".*(k|K)nown: charbonnier, cross_entropy, huber, l1, ms_ssim, mse"):
+def test_a_loss_that_is_none_is_refused_with_what_came_and_what_may_be_meant(recipe, text, message):
+    with pytest.raises(ConfigError, match=message):
         TrainConfig.from_toml(recipe('loss = "mse"', f'loss = "{text}"'))
 
 

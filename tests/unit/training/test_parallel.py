@@ -34,9 +34,9 @@ class Convolution(torch.nn.Module):
     def forward(self, noisy, level):
         return self.body(torch.cat([noisy, level], dim=1))
 
-    def prior(self, noisy, level):
+    def prior(self, noisy):
         """A mean that does see the pixel, and a variance: what the numbers are does not matter here."""
-        mean = self(noisy, level)
+        mean = self(noisy, torch.zeros_like(noisy))
         return mean, (0.01 + mean.square())[:, None]
 
 
