@@ -162,6 +162,7 @@ def noise_models(work: Path, minutes: float | None) -> list[dict[str, object]]:
     Two networks learn from the same clean pictures, with the noise measured in images of other scenes: one in images
     with Poisson-Gaussian noise, the other in the same with Gaussian noise. In use, the first measures its level in each
     image, the second is told the root of the mean variance; a third figure has the second measure as the first does.
+    Both take the same number of steps: `minutes` says how many, at ten a second.
     """
     noisy = {kind: work / kind / "noisy" for kind in ("measured", "gaussian")}
     for number, unit in enumerate(colour_pictures(DATA / "train" / "open", NOISE_SOURCES)):
@@ -170,9 +171,10 @@ def noise_models(work: Path, minutes: float | None) -> list[dict[str, object]]:
             made = with_noise(unit, *POISSON[number % len(POISSON)], seed=number, flat=kind == "gaussian")
             tifffile.imwrite(folder / f"noise-{number:02}.tif", 255 * made, photometric="rgb")
     rows = []
+    steps = round(600 * (minutes or 12))
     models = {
         kind: trained(
-            folder, work / kind / "model", clean=DATA / "train" / "open", minutes=minutes or 12, value_range=(0, 255)
+            folder, work / kind / "model", clean=DATA / "train" / "open", steps=steps, value_range=(0, 255)
         )
         for kind, folder in noisy.items()
     }
@@ -280,7 +282,7 @@ def trained(noisy: Path | list[Path], work: Path, **options: object) -> dict[str
     if not (work / "card.json").exists():
         resume = {"resume": True} if (work / "run" / "checkpoint.safetensors").exists() else {}
         if resume:
-            options.pop("minutes", None)
+            options = {name: value for name, value in options.items() if name not in ("minutes", "steps")}
         limpid.train(noisy, work, **options, **resume)  # type: ignore[arg-type]
     rows = read_log(work / "run")
     ends = [0, *(int(row["step"]) for row in rows)]

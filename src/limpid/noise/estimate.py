@@ -41,6 +41,9 @@ _TEXTURE_MOST: Final = 0.5
 #: Share by which the variance of correlated noise beyond what high frequencies show may be wrong.
 _POWER_ERROR: Final = 0.3
 
+#: Variance, of values from 0 to 1, that is float32's own rounding.
+_ROUNDING: Final = 2.0**-48
+
 #: Impulses are told from fine texture as if the noise were at least this share of the value range.
 _IMPULSE_SIGMA: Final = 0.01
 _IMPULSE_BUDGET_PX: Final = 2**19
@@ -177,7 +180,7 @@ def _correlation(
 ) -> Correlation | None:
     """Measure on blocks whose surroundings are smooth: what is in them had no part in choosing them."""
     variance = line.variance(np.where(np.isfinite(blocks.mean), blocks.mean, 0))
-    if line.level.variance <= 0 or min(tiles.shape[1:]) < 2 * SIDE:
+    if line.level.variance <= _ROUNDING or min(tiles.shape[1:]) < 2 * SIDE:
         return None
     energy = np.where(usable, blocks.energy.sum(axis=1) / variance, np.inf)
     around = np.where(usable, blocks.around(energy), np.inf)

@@ -261,3 +261,16 @@ def test_noise_times_a_factor_has_the_variance_times_its_square_at_every_signal(
     signal = np.linspace(0, 100, 5)
     assert noise.times(0.5).model.variance(signal) == pytest.approx(noise.model.variance(signal) / 4)
     assert noise.times(0.5).sigma_interval == (1.25, 1.75)
+
+
+def test_the_rounding_of_even_parts_has_no_correlation() -> None:
+    """A drawing: parts of one value each, whose energy is what a transform in float32 leaves of nothing."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-256:256, -256:256]
+    inside, angle = y**2 + x**2 < 150**2, np.arctan2(y, x)
+    values = np.where(inside, 133, 77).astype(np.uint8)
+    for part in range(12):
+        values[inside & (angle > -3 + part / 2)] = rng.integers(40, 220)
+    found = estimate_noise(Image.from_array(values))
+    assert found.channels[0].correlation is None
+    assert found.sigma < 1e-6
