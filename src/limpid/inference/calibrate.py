@@ -34,8 +34,9 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     pictures : sequence of float32 arrays, shape (C, H, W)
         In ``[0, 1]``; those smaller than three times `limit` are continued by their mirror image.
     limit : int
-        Largest halo, a multiple of the model's ``size_multiple``.
+        Largest halo, about: taken up to a multiple of the model's ``size_multiple``.
     """
+    limit = -(-limit // model.card.size_multiple) * model.card.size_multiple
     side = 3 * limit
     cut = [
         np.ascontiguousarray(np.pad(p, [(0, 0), *((0, max(0, side - n)) for n in p.shape[1:])], mode="symmetric"))[
