@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from limpid.core.errors import DataError
+from limpid.models.layout import layout_of
 from limpid.training.batch import Source
 from limpid.training.checkpoint import CHECKPOINT, read_run, restore, save_checkpoint
 from limpid.training.config import TrainConfig
@@ -97,7 +98,7 @@ class Trainer:
         check_network(network, config)
         processes.check(config)
         self.config = config
-        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(device, memory_format=layout_of(network))  # type: ignore[call-overload]
         self.source = source
         self.strategy = build_strategy(config.strategy, config.strategy_parameters)
         self.folder = folder

@@ -10,6 +10,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from limpid.core.errors import DataError, OptionError
 from limpid.workflows.expand import Found, find_images
 
@@ -72,7 +74,7 @@ class TrainingData:
     @property
     def shortest_px(self) -> int:
         """Height or width of some of the images, whichever is least."""
-        return min(int(length) for e in self.collections[-1].exposures(0) for length in e.planes.shape[1:3])
+        return min(int(length) for e in self.collections[-1].exposures(0) for length in e.planes.shape[-3:-1])
 
     def fitting_strategies(self) -> list[str]:
         """Return the strategies that data and noise allow, the one with the most to learn from first."""
@@ -86,8 +88,16 @@ class TrainingData:
         return found or [0.0]
 
     def pictures(self) -> list[FloatArray]:
-        """Return some of the images, shape (C, H, W), the value range as ``[0, 1]``."""
-        return [e.unit(e.planes[0]).transpose(2, 0, 1) for e in self.collections[0].exposures(0)[:8]]
+        """Return some of the images, the value range as ``[0, 1]``.
+
+        Of shape (C, H, W); of stacks, shape (C, D, H, W), no more than is looked at.
+        """
+        from limpid.inference.calibrate import STACK_LOOKED_AT
+
+        some = self.collections[0].exposures(0)[:8]
+        first = [(e, e.planes[0]) for e in some]
+        cut = [(e, one[tuple(map(slice, STACK_LOOKED_AT))] if one.ndim == 4 else one) for e, one in first]
+        return [np.moveaxis(e.unit(one), -1, 0) for e, one in cut]
 
 
 def find_data(
@@ -160,6 +170,7 @@ def find_data(
     if (
         partner == "none"
         and stacks
+        and (preparation is None or preparation.planes is None)
         and (strategy == "noise2noise" or (strategy == "auto" and all(map(same_scene, some))))
     ):
         partner = "frame"
