@@ -10,11 +10,11 @@ from typing import cast
 import numpy as np
 
 from limpid.core.arguments import check_number
-from limpid.core.denoiser import Denoiser, StackDenoiser
+from limpid.core.denoiser import Capabilities, Denoiser, StackDenoiser
 from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.preprocess import Preprocessed, preprocess
-from limpid.core.tiling import Span, Tile, plane_tiles, tile_spans
+from limpid.core.tiling import Span, Tile, plane_tiles, read_length, tile_spans
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 
@@ -22,7 +22,7 @@ __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 #: (D, Y, X, C), that gives the level at each of its values (it may look at neighbours in the plane, within the halo).
 Level = FloatArray | Callable[[FloatArray], FloatArray]
 
-#: Largest tile where no memory limit is told: beyond it, time per pixel no longer falls.
+#: Largest tile where no memory limit is told: beyond it, time per pixel of a plane no longer falls.
 _DEFAULT_TILE_PIXELS = 1024**2
 
 #: Shortest side of a tile, in pixels and in halos.
@@ -227,33 +227,48 @@ def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatA
     return np.concatenate(single, axis=-1)
 
 
+def _tile_side(caps: Capabilities, halo: int, pixels: int) -> int:
+    """Return the side of a square tile, halo included, of so many pixels."""
+    # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
+    side = max(math.isqrt(max(pixels, 1)), _LEAST_HALOS * halo, _LEAST_SIDE_PX)
+    return -(-side // caps.align_px) * caps.align_px
+
+
 def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:
     """Yield the tiles of a plane or stack; a denoiser without a halo gets the whole of it as one."""
     caps, lengths = denoiser.capabilities, shape[:-1]
     if caps.halo_px is None:
         yield Tile(tuple(Span(0, length, 0, length) for length in lengths))
         return
-    pixels = _DEFAULT_TILE_PIXELS
-    if memory is not None:
-        pixels = min(pixels, memory // caps.bytes_per_pixel)
-    planes = 1 if caps.halo_planes is None else _slab_planes(lengths, pixels, caps.halo_px, caps.halo_planes)
-    # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
-    side = max(math.isqrt(max(pixels // min(planes, lengths[0]), 1)), _LEAST_HALOS * caps.halo_px, _LEAST_SIDE_PX)
-    side = -(-side // caps.align_px) * caps.align_px
-    squares = list(plane_tiles(*lengths[-2:], tile=side, halo=caps.halo_px, align=caps.align_px))
+    pixels = _DEFAULT_TILE_PIXELS if memory is None else memory // caps.bytes_per_pixel
     if caps.halo_planes is None:
-        yield from squares
+        side = _tile_side(caps, caps.halo_px, min(pixels, _DEFAULT_TILE_PIXELS))
+        yield from plane_tiles(*lengths, tile=side, halo=caps.halo_px, align=caps.align_px)
         return
+    planes, side = _slab_size(lengths, caps, caps.halo_px, caps.halo_planes, pixels)
+    squares = list(plane_tiles(*lengths[1:], tile=side, halo=caps.halo_px, align=caps.align_px))
     for slab in tile_spans(lengths[0], tile=planes, halo=caps.halo_planes):
         yield from (Tile((slab, *square.spans)) for square in squares)
 
 
-def _slab_planes(lengths: tuple[int, ...], pixels: int, halo_px: int, halo_planes: int) -> int:
-    """Return the planes of a slab that leaves the least of so many pixels to halos: as many halos deep as wide."""
-    _, height, width = lengths
-    halos = (pixels / (max(halo_px, 1) ** 2 * max(halo_planes, 1))) ** (1 / 3)
-    # Where the plane is smaller than that, more of them fit.
-    return max(int(halos * halo_planes), pixels // (height * width), _LEAST_HALOS * halo_planes, 1)
+def _slab_size(
+    lengths: tuple[int, ...], caps: Capabilities, halo_px: int, halo_planes: int, pixels: int
+) -> tuple[int, int]:
+    """Return planes and side of the tiles of so many pixels that read the least of a stack more than once."""
+    depth, height, width = lengths
+    shortest = _tile_side(caps, halo_px, 1)
+    least = max(_LEAST_HALOS * halo_planes, 1)
+    most = max(least, min(depth, pixels // (min(height, shortest) * min(width, shortest))))
+
+    def side_of(planes: int) -> int:
+        return _tile_side(caps, halo_px, pixels // min(planes, depth))
+
+    def read(planes: int) -> int:
+        sides = (read_length(length, tile=side_of(planes), halo=halo_px) for length in (height, width))
+        return read_length(depth, tile=planes, halo=halo_planes) * math.prod(sides)
+
+    planes = min(range(least, most + 1), key=read)
+    return planes, side_of(planes)
 
 
 def _not_finite(plane: Array, image: Image) -> Array | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Span", "Tile", "plane_tiles", "tile_spans"]
+__all__ = ["Span", "Tile", "plane_tiles", "read_length", "tile_spans"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -88,3 +88,10 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
             return
         written = keep_stop
         start = min(start + tile - 2 * halo, last_start)
+
+
+def read_length(length: int, *, tile: int, halo: int) -> int:
+    """Return the pixels that the tiles of an axis (:func:`tile_spans`) read in all, some of them more than once."""
+    if length <= tile:
+        return length
+    return tile * -(-(length - 2 * halo) // (tile - 2 * halo))

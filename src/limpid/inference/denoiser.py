@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from limpid.core.denoiser import Capabilities
+from limpid.core.denoiser import Capabilities, StackDenoiser
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
 from limpid.inference.runtimes import Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["NetworkDenoiser", "denoised"]
+__all__ = ["NetworkDenoiser", "as_stack_of_one", "denoised"]
 
 
 class NetworkDenoiser:
@@ -84,7 +84,7 @@ class NetworkDenoiser:
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
         if self.capabilities.volumetric:
-            return self.denoise_stack(noisy[None], level if level.ndim == 1 else level[None])[0]
+            return as_stack_of_one(self, noisy, level)
         return self._denoised(noisy, level)
 
     def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -114,6 +114,12 @@ class NetworkDenoiser:
                 check_test_vector(network, self.models[channels], runtime=self.runtime)
             self._networks[channels, precision] = network
         return self._networks[channels, precision]
+
+
+def as_stack_of_one(denoiser: StackDenoiser, noisy: FloatArray, level: FloatArray) -> FloatArray:
+    """Return a plane, denoised as a stack that holds nothing else."""
+    clean: FloatArray = denoiser.denoise_stack(noisy[None], level if level.ndim == 1 else level[None])[0]
+    return clean
 
 
 def denoised(network: Network, noisy: FloatArray, level: FloatArray, *, pad: tuple[int, int]) -> FloatArray:

@@ -15,8 +15,8 @@ __all__ = ["ARCHITECTURES", "DEFAULTS", "NAMED", "build_network", "is_volumetric
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
-#: times a factor give the residual times that factor. One that states ``volumetric = True`` takes stacks, shape (N, C, D,
-#: H, W) of any D, the others planes, shape (N, C, H, W). One that has a method ``prior(noisy)``, which returns a
+#: times a factor give the residual times that factor. One that states ``volumetric = True`` takes stacks of any depth,
+#: shape (N, C, D, H, W), the others planes, shape (N, C, H, W). One that has a method ``prior(noisy)``, which returns a
 #: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood. One that has
 #: ``scale_residual(factor)`` can be made to remove less.
 ARCHITECTURES: Final[Mapping[str, str]] = {

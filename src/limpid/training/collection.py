@@ -27,7 +27,7 @@ from limpid.training.batch import Batch
 from limpid.training.data import turned
 from limpid.training.preparation import Preparation, holds_signal
 
-__all__ = ["PARTS_FROM", "Collection", "Exposure", "Partner"]
+__all__ = ["Collection", "Exposure", "Partner"]
 
 #: Steps that are drawn from the same images before others are read.
 _STEPS_PER_ROUND: Final = 1000
@@ -36,7 +36,7 @@ _STEPS_PER_ROUND: Final = 1000
 _MEMORY: Final = 2**30
 
 #: Planes from which on a part of an image is some of its planes; below, some of the rows of each.
-PARTS_FROM: Final = 8
+_PARTS_FROM: Final = 8
 
 #: Where the target of a patch comes from: there is none, a clean image, another exposure in a file of its own, or
 #: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
@@ -128,6 +128,10 @@ class Exposure:
         """All axes of its pixels but that of the channels."""
         return tuple(range(self.planes.ndim - 1))
 
+    def parts_are_planes(self, planes: int | None) -> bool:
+        """Return whether a part of it is some of its planes, by how many of them a patch has (see :meth:`part`)."""
+        return len(self.planes) >= _PARTS_FROM if planes is None else self.planes.shape[1] >= 2 * planes
+
     def part(self, share: float, *, last: bool, patch_px: int, planes: int | None = None) -> Exposure:
         """Return its first or its last part: of the planes where there are eight or more, of the rows otherwise.
 
@@ -142,10 +146,8 @@ class Exposure:
         planes : int, optional
             Planes of a patch, where it is taken as stacks: each is parted, along its planes where both have as many.
         """
-        if planes is None:
-            axis, least = (0, 1) if len(self.planes) >= PARTS_FROM else (1, patch_px)
-        else:
-            axis, least = (1, planes) if self.planes.shape[1] >= 2 * planes else (2, patch_px)
+        along_planes = (0, 1) if planes is None else (1, planes)
+        axis, least = along_planes if self.parts_are_planes(planes) else (self.planes.ndim - 3, patch_px)
         length = self.planes.shape[axis]
         end = length - max(least, round(share * length))
         if end < least:
@@ -294,7 +296,8 @@ class Collection:
         for exposure in self.exposures(0)[:count]:
             sizes = zip(exposure.planes.shape[1:-1], self._lengths(side_px), strict=True)
             starts = [(max(0, length - size) // 2, size) for length, size in sizes]
-            noisy = exposure.unit(exposure.planes[(0, *(slice(start, start + size) for start, size in starts))])
+            window = tuple(slice(start, start + size) for start, size in starts)
+            noisy = exposure.unit(exposure.planes[0][window])
             found.append((np.moveaxis(noisy, -1, 0), np.moveaxis(_level(noisy, exposure), -1, 0)))
         return found
 

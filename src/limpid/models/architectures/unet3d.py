@@ -24,9 +24,9 @@ _HALF: Final = (1, 2, 2)
 
 def _in_planes(change: Callable[[Tensor, int], Tensor], volume: Tensor) -> Tensor:
     """Return a volume, shape (N, C, D, H, W), each plane of which is changed by itself."""
-    count, depth = volume.shape[0], volume.shape[2]
+    count, _, depth, *_ = volume.shape
     planes = change(volume.transpose(1, 2).flatten(0, 1), 2)
-    return planes.unflatten(0, (count, depth)).transpose(1, 2)
+    return planes.reshape(count, depth, *planes.shape[1:]).transpose(1, 2)
 
 
 _VOLUME: Final = Layers(

@@ -127,4 +127,4 @@ def _planes(patches: Tensor) -> Tensor:
 
 def _stacked(planes: Tensor, *, like: Tensor) -> Tensor:
     """Return what :func:`_planes` made of patches of another's shape, in that shape."""
-    return planes.unflatten(0, (len(like), like.shape[2])).transpose(1, 2) if like.ndim == 5 else planes
+    return planes.reshape(like.transpose(1, 2).shape).transpose(1, 2) if like.ndim == 5 else planes
