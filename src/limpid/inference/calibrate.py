@@ -55,7 +55,9 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
         depths, limit = (_FEW_PLANES,), -(-_STACK_LIMIT_PX // card.size_multiple) * card.size_multiple
         side = -(-_FEW_PX // card.size_multiple) * card.size_multiple
         deep = [_of_size(picture, (3 * _STACK_LIMIT_PLANES, side, side)) for picture in pictures]
-        halo_planes = measure_halo(exact, deep, sigma=card.sigma_max, multiple=1, limit=_STACK_LIMIT_PLANES, axes=(-3,))
+        reach = measure_halo(exact, deep, sigma=card.sigma_max, multiple=1, limit=_STACK_LIMIT_PLANES, axes=(-3,))
+        # Nothing is rounded up to a multiple, as pixels are, and there are few planes to find the worst one among.
+        halo_planes = reach + 1
     cut = [_of_size(picture, (*depths, 3 * limit, 3 * limit)) for picture in pictures]
     halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
     sigma = 1.0
