@@ -59,6 +59,20 @@ class Batch(NamedTuple):
         levels = np.stack([level_maps(patch, one) for patch, one in zip(patches, models, strict=False)])
         return torch.from_numpy(levels).movedim(-1, 1).contiguous().to(given.device)
 
+    def apart(self) -> Batch:
+        """Return the planes of stacks, shape (N, C, D, H, W), each as a stack of one, shape (N D, C, 1, H, W)."""
+
+        def planes(stacks: Tensor) -> Tensor:
+            return stacks.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+
+        depth = self.noisy.shape[2]
+        return Batch(
+            planes(self.noisy),
+            planes(self.level),
+            None if self.target is None else planes(self.target),
+            None if self.models is None else [one for one in self.models for _ in range(depth)],
+        )
+
     def on(self, device: torch.device) -> Batch:
         """Return it on a device."""
         target = None if self.target is None else self.target.to(device)

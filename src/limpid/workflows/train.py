@@ -162,8 +162,8 @@ def train(
         With ``noise2void``: how many pixels above and below, and to either side, are hidden with each pixel, such as
         ``(0, 3)`` for noise that is correlated along rows. As far as it is measured to be where not given.
     architecture : str, optional
-        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), ``unet3d`` (for stacks), or another name of
-        :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
+        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), ``unet3d`` (for stacks), or another name
+        of :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
     parameters : mapping, optional
         What the architecture is built with where its defaults are not wanted, such as ``{"latent_dim": 16}``.
     loss : str, optional

@@ -32,7 +32,8 @@ def test_a_stack_may_be_of_any_depth(network, depth):
 
 @torch.no_grad()
 def test_a_plane_sees_as_many_planes_on_either_side_as_there_are_convolutions(network):
-    noisy = stack(25, 8, 8)
+    network.double()  # what is far away counts for less than float32 can tell
+    noisy = stack(25, 8, 8).double()
     changed = noisy.clone()
     changed[:, :, 12] += 1
     level = torch.full_like(noisy, 0.1)
@@ -54,3 +55,13 @@ def test_in_the_plane_it_is_the_unet_where_only_the_middle_of_its_kernels_counts
 def test_multiply_accumulates_are_counted_as_by_hand():
     network = build_network("unet3d", {"channels": 1, "widths": [8], "blocks": [1], "decoder_blocks": []})
     assert measure_cost(network, channels=1).macs == 27 * (8 * 8 + 8 * 8 + 8 * 8 + 8 * 4) / 4
+
+
+def test_a_new_one_begins_close_to_the_network_of_the_plane_between():
+    torch.manual_seed(0)
+    weights = [w for w in build_network("unet3d", {**SMALL, "widths": [32, 32]}).parameters() if w.shape[2] == 3]
+    for weight in weights:
+        before, middle, after = weight.std(dim=(0, 1, 3, 4)).tolist()
+        # Over at least 32 * 4 * 9 numbers: 10 % are four standard errors.
+        assert before / middle == pytest.approx(0.1, rel=0.1)
+        assert after / middle == pytest.approx(0.1, rel=0.1)

