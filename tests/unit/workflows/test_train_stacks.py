@@ -200,7 +200,7 @@ def test_frames_that_show_the_same_scene_are_seen_together_not_compared(tmp_path
 
 def test_volumes_that_show_the_same_scene_are_compared(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("limpid.workflows.train._save", lambda *_, **__: None)
-    volume = np.stack([pictures.camera()[:64, 60 + z : 124 + z] for z in range(5)])
+    volume = 60 + np.stack([pictures.camera()[:64, 60 + z : 124 + z] for z in range(5)]) / 2  # clear of both ends
     noise = SIGMA * np.random.default_rng(0).standard_normal((3, *volume.shape))
     series = limpid.Image.from_array((volume + noise).clip(0, 255).astype(np.uint8), axes="TZYX")
     limpid.write_image(series, tmp_path / "series.tif")
@@ -226,6 +226,8 @@ def test_stacks_that_are_too_short_are_left_out_or_refused(files: Path) -> None:
     assert collection.draw(3, patch_px=16, rng=np.random.default_rng(0), step=0).noisy.shape == (3, 1, 8, 16, 16)
     with pytest.raises(DataError, match=r"none of the 1 images .* 3 planes is less than a patch of 8"):
         Collection([(short, None)], **options)
+    with pytest.raises(DataError, match="it is a single frame"):
+        Collection([(long, None)], partner="frame", **options)
 
 
 def test_planes_can_be_taken_apart_with_all_that_goes_with_them() -> None:
