@@ -96,7 +96,7 @@ def denoise(
 ) -> None:
     """Remove the noise from images.
 
-    Metadata, pixel type and the tree of folders are kept; a manifest in the output folder records what is done.
+    Metadata, pixel type and the tree of folders are kept; limpid-job/ in the output folder records what is done.
 
     Examples: limpid denoise holiday/ -o clean/
 
