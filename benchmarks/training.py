@@ -70,16 +70,18 @@ def fluorescence(work: Path, minutes: float | None) -> list[dict[str, object]]:
 
     Each classical method gets, for each image and each measure, the sigma that is best for it, found with the clean
     image in hand. Files of this data set were scaled to 8 bits one by one, so that a frame and its average differ by a
-    gain and an offset: PSNR is told as it is, and after the gain and offset that fit best (`fitted`).
+    gain and an offset: PSNR is told as it is, and after the gain and offset that fit best (`fitted`). As it is, none
+    can do better than the average itself with the gain and offset of the frame (`psnr_limit`).
     """
     model = trained(w2s_frames("001", "002", "003"), work, minutes=minutes or 20, batch=8)
     denoiser = limpid.load_model(work)
     rows = []
     for channel in range(3):
-        scores: dict[str, list[tuple[float, float]]] = {name: [] for name in ("noisy", "limpid", *CLASSICAL)}
+        scores: dict[str, list[tuple[float, float]]] = {name: [] for name in ("noisy", "limit", "limpid", *CLASSICAL)}
         for path in w2s_frames("004", "005", "006", channel=channel):
             noisy, clean = read_image(path), w2s_clean(path)
             scores["noisy"].append(both_psnr(noisy.values, clean))
+            scores["limit"].append((limit_psnr(noisy.values, clean), float("nan")))
             scores["limpid"].append(both_psnr(limpid.denoise(noisy, model=denoiser).values, clean))
             for name in CLASSICAL:
                 tried = (both_psnr(limpid.denoise(noisy, model=name, sigma=s).values, clean) for s in SIGMAS_TRIED)
@@ -94,6 +96,7 @@ def fluorescence(work: Path, minutes: float | None) -> list[dict[str, object]]:
                     "data": f"w2s 004-006, channel {channel}, {measure}",
                     "psnr": round(float(means["limpid"][number]), 3),
                     "psnr_noisy": round(float(means["noisy"][number]), 3),
+                    **({} if number else {"psnr_limit": round(float(means["limit"][0]), 3)}),
                     "best_classical": best,
                     "psnr_classical": round(float(means[best][number]), 3),
                 }
@@ -106,6 +109,12 @@ def both_psnr(image: np.ndarray, clean: np.ndarray) -> tuple[float, float]:
     values, wanted = image.astype(np.float64).ravel(), clean.astype(np.float64).ravel()
     gain, offset = np.polyfit(values, wanted, 1)
     return psnr(image, clean, data_range=255), psnr(gain * values + offset, wanted, data_range=255)
+
+
+def limit_psnr(noisy: np.ndarray, clean: np.ndarray) -> float:
+    """Return the PSNR of the clean image with the gain and offset that bring it closest to the noisy one."""
+    gain, offset = np.polyfit(clean.astype(np.float64).ravel(), noisy.astype(np.float64).ravel(), 1)
+    return psnr(gain * clean.astype(np.float64) + offset, clean, data_range=255)
 
 
 def one_image(work: Path, _: float | None) -> list[dict[str, object]]:
@@ -173,9 +182,7 @@ def noise_models(work: Path, minutes: float | None) -> list[dict[str, object]]:
     rows = []
     steps = round(600 * (minutes or 12))
     models = {
-        kind: trained(
-            folder, work / kind / "model", clean=DATA / "train" / "open", steps=steps, value_range=(0, 255)
-        )
+        kind: trained(folder, work / kind / "model", clean=DATA / "train" / "open", steps=steps, value_range=(0, 255))
         for kind, folder in noisy.items()
     }
     for gain, read in POISSON:

@@ -10,7 +10,7 @@ from limpid.core.errors import ModelError
 from limpid.inference.runtimes import load_runtime
 from limpid.models.cards import ModelCard
 from limpid.models.checkpoint import load_network, measure_cost, save_model
-from limpid.models.registry import ARCHITECTURES, build_network
+from limpid.models.registry import ARCHITECTURES, build_network, is_volumetric
 
 #: Small parameters for each architecture and each kind of it; one that is added to the registry is added here.
 SMALL = {
@@ -21,6 +21,7 @@ SMALL = {
     "autoencoder, dense": ("autoencoder", {"input_px": 7, "widths": [20], "latent_dim": 5, "kind": "dense"}),
     "convolutional_autoencoder": ("convolutional_autoencoder", {"widths": [8, 16]}),
     "blindspot": ("blindspot", {"width": 8, "levels": 2}),
+    "unet3d": ("unet3d", {"widths": [8, 8], "blocks": [1, 1], "decoder_blocks": [1]}),
 }
 
 
@@ -67,15 +68,21 @@ def stored(case, channels, network, tmp_path_factory):
         licence="Apache-2.0",
         metrics={},
         sha256="",
+        halo_planes=4 if is_volumetric(network) else None,
     )
     return save_model(network, card, tmp_path_factory.mktemp("small"))
 
 
 def noisy_and_level(network, channels, shape=(1, 2, 3)):
-    """Return an image in [0, 1] of `shape`: images, and rows and columns of the network's multiples of pixels."""
+    """Return images in [0, 1] of `shape`: how many, and rows and columns of the network's multiples of pixels.
+
+    Where it takes stacks, there are as many planes as rows.
+    """
     generator = torch.Generator().manual_seed(1)
     n, rows, columns = shape
-    noisy = torch.rand(n, channels, rows * network.size_multiple, columns * network.size_multiple, generator=generator)
+    planes = [rows] if is_volumetric(network) else []
+    lengths = [*planes, rows * network.size_multiple, columns * network.size_multiple]
+    noisy = torch.rand(n, channels, *lengths, generator=generator)
     return noisy, torch.full_like(noisy, 0.1)
 
 

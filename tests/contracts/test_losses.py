@@ -18,7 +18,7 @@ def loss(request):
     return weighted_sum(request.param)
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (1, 3, 50, 41), (3, 1, 5, 7), (1, 1, 1, 1)])
+@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (1, 3, 50, 41), (3, 1, 5, 7), (1, 1, 1, 1), (2, 3, 4, 32, 30)])
 def test_it_is_nothing_for_equal_images_and_grows_with_the_error(loss, shape):
     target = 0.7 * torch.rand(shape, generator=torch.Generator().manual_seed(0))
     values = [float(loss(target + error, target)) for error in (0.0, 0.1, 0.2)]
@@ -53,3 +53,9 @@ def test_a_sum_is_that_of_its_terms_times_their_weights():
     images = torch.rand(2, 1, 3, 24, 24)
     expected = 0.84 * LOSSES["ms_ssim"](*images) + 0.16 * LOSSES["l1"](*images) + LOSSES["mse"](*images)
     assert float(weighted_sum(SUM)(*images)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_a_stack_counts_as_its_planes(loss):
+    images = torch.rand(2, 2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    planes = [image.transpose(1, 2).flatten(0, 1) for image in images]
+    assert float(loss(*images)) == pytest.approx(float(loss(*planes)), rel=1e-5)

@@ -92,7 +92,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="unet, small, dncnn, ffdnet, autoencoder, convolutional_autoencoder or blindspot.",
+            help="unet, small, dncnn, ffdnet, autoencoder, convolutional_autoencoder, blindspot, or unet3d for stacks.",
             show_default="unet, or that of --start-from",
         ),
     ] = None,
@@ -133,7 +133,11 @@ def train(
         ),
     ] = None,
     patch_px: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Side of a patch.", show_default="about 64")
+        int | None, typer.Option(metavar="N", min=1, help="Side of a patch.", show_default="about 64, of unet3d 32")
+    ] = None,
+    planes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, help="unet3d: consecutive planes of a stack in a patch.", show_default="8"),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Patches in a batch.", show_default="8 of 64 pixels")
@@ -213,6 +217,7 @@ def train(
                 epochs=epochs,
                 patience=patience,
                 patch_px=patch_px,
+                planes=planes,
                 batch=batch,
                 learning_rate=learning_rate,
                 preprocessing=preprocessing_steps(crop, resize, normalise, percentiles),

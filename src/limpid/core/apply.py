@@ -5,24 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from limpid.core.arguments import check_number
-from limpid.core.denoiser import Denoiser
+from limpid.core.denoiser import Capabilities, Denoiser, StackDenoiser
 from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.preprocess import Preprocessed, preprocess
-from limpid.core.tiling import Span, Tile, plane_tiles
+from limpid.core.tiling import Span, Tile, plane_tiles, read_length, tile_spans
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 
-#: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile
-#: (Y, X, C) that gives the level at each of its values (it may look at neighbours within the halo).
+#: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile, shape (Y, X, C) or
+#: (D, Y, X, C), that gives the level at each of its values (it may look at neighbours in the plane, within the halo).
 Level = FloatArray | Callable[[FloatArray], FloatArray]
 
-#: Largest tile where no memory limit is told: beyond it, time per pixel no longer falls.
+#: Largest tile where no memory limit is told: beyond it, time per pixel of a plane no longer falls.
 _DEFAULT_TILE_PIXELS = 1024**2
+
+#: Shortest side of a tile, in pixels and in halos.
+_LEAST_SIDE_PX, _LEAST_HALOS = 64, 4
 
 
 def denoise_image(
@@ -44,7 +48,7 @@ def denoise_image(
     Parameters
     ----------
     image : Image
-        Any axes; every plane is denoised by itself.
+        Any axes; every plane is denoised by itself, or every stack of planes where the denoiser is volumetric.
     denoiser : Denoiser
         What removes the noise.
     level : array, shape (C,), or callable
@@ -116,13 +120,13 @@ def without_gaps(image: Image) -> Image:
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A plane whose tiles are read in units of the value range and written back in its own."""
+    """A plane or stack whose tiles are read in units of the value range and written back in its own."""
 
-    plane: Array
+    pixels: Array
     value_range: tuple[float, float]
 
     def read(self, tile: Tile) -> FloatArray:
-        return to_unit(self.plane[tile.source], self.value_range)
+        return to_unit(self.pixels[tile.source], self.value_range)
 
     def write(self, values: FloatArray, target: Array) -> None:
         """Integers are rounded and clipped, floats are not."""
@@ -138,22 +142,23 @@ def _denoised_planes(
     image: Image, denoiser: Denoiser, level: Level, strength: float, chroma: float, memory: int | None
 ) -> Array:
     """Return the denoised planes, in the image's own units; what stands at pixels that are not finite is no result."""
-    planes = image.planes()
-    out = np.empty_like(planes)
-    for plane, target in zip(planes, out, strict=True):
-        bad = _not_finite(plane, image)
-        scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
-        tiles = list(_tiles(plane.shape, denoiser, memory))
+    volumetric = denoiser.capabilities.volumetric
+    parts = without_gaps(image).stacks() if volumetric else image.planes()
+    out = np.empty_like(parts)
+    for part, target in zip(parts, out, strict=True):
+        bad = None if volumetric else _not_finite(part, image)
+        scaled = _Scaled(part if bad is None else _filled(part, bad), image.value_range)
+        tiles = list(_tiles(part.shape, denoiser, memory))
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
         if not callable(told) and not told.any():
-            target[...] = plane  # exactly, without a way through the unit range
+            target[...] = part  # exactly, without a way through the unit range
             continue
         for tile in tiles:
             clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
             scaled.write(tile.kept(clean), target[tile.target])
-    return out
+    return out.reshape(image.planes().shape)
 
 
 def _level_of(level: Level, seen: Preprocessed) -> Level:
@@ -174,10 +179,11 @@ def _level_of(level: Level, seen: Preprocessed) -> Level:
 
 
 def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles: Sequence[Tile]) -> FloatArray:
-    """Return the root mean square of a level map over the plane, for denoisers that take one level."""
-    squares = sum(np.square(tile.kept(level(scaled.read(tile)))).sum(axis=(0, 1), dtype=np.float64) for tile in tiles)
-    height, width = scaled.plane.shape[:2]
-    mean: FloatArray = np.sqrt(np.asarray(squares) / (height * width)).astype(np.float32)
+    """Return the root mean square of a level map over the plane or stack, for denoisers that take one level."""
+    *lengths, _ = scaled.pixels.shape
+    axes = tuple(range(len(lengths)))
+    squares = sum(np.square(tile.kept(level(scaled.read(tile)))).sum(axis=axes, dtype=np.float64) for tile in tiles)
+    mean: FloatArray = np.sqrt(np.asarray(squares) / math.prod(lengths)).astype(np.float32)
     return mean
 
 
@@ -208,7 +214,10 @@ def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatA
         return unit
     level = np.asarray(np.minimum(level, caps.sigma_max), dtype=np.float32)
     if unit.shape[-1] in caps.channels:
-        return denoiser.denoise_plane(unit, np.broadcast_to(level, (*level.shape[:-1], unit.shape[-1])))
+        told = np.broadcast_to(level, (*level.shape[:-1], unit.shape[-1]))
+        if caps.volumetric:
+            return cast(StackDenoiser, denoiser).denoise_stack(unit, told)
+        return denoiser.denoise_plane(unit, told)
     if 1 not in caps.channels:
         takes = " or ".join(str(c) for c in caps.channels)
         raise ModelError(
@@ -218,25 +227,48 @@ def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatA
     return np.concatenate(single, axis=-1)
 
 
-def _tile_side(denoiser: Denoiser, halo: int, memory: int | None) -> int:
-    """Return the side of a square tile, halo included, that fits the memory."""
-    caps = denoiser.capabilities
-    pixels = _DEFAULT_TILE_PIXELS
-    if memory is not None:
-        pixels = min(pixels, memory // caps.bytes_per_pixel)
+def _tile_side(caps: Capabilities, halo: int, pixels: int) -> int:
+    """Return the side of a square tile, halo included, of so many pixels."""
     # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
-    side = max(math.isqrt(max(pixels, 1)), 4 * halo, 64)
+    side = max(math.isqrt(max(pixels, 1)), _LEAST_HALOS * halo, _LEAST_SIDE_PX)
     return -(-side // caps.align_px) * caps.align_px
 
 
 def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:
-    """Yield the tiles of a plane; a denoiser without a halo gets the whole plane as one."""
-    caps = denoiser.capabilities
+    """Yield the tiles of a plane or stack; a denoiser without a halo gets the whole of it as one."""
+    caps, lengths = denoiser.capabilities, shape[:-1]
     if caps.halo_px is None:
-        yield Tile(*(Span(0, length, 0, length) for length in shape[:2]))
+        yield Tile(tuple(Span(0, length, 0, length) for length in lengths))
         return
-    side = _tile_side(denoiser, caps.halo_px, memory)
-    yield from plane_tiles(*shape[:2], tile=side, halo=caps.halo_px, align=caps.align_px)
+    pixels = _DEFAULT_TILE_PIXELS if memory is None else memory // caps.bytes_per_pixel
+    if caps.halo_planes is None:
+        side = _tile_side(caps, caps.halo_px, min(pixels, _DEFAULT_TILE_PIXELS))
+        yield from plane_tiles(*lengths, tile=side, halo=caps.halo_px, align=caps.align_px)
+        return
+    planes, side = _slab_size(lengths, caps, caps.halo_px, caps.halo_planes, pixels)
+    squares = list(plane_tiles(*lengths[1:], tile=side, halo=caps.halo_px, align=caps.align_px))
+    for slab in tile_spans(lengths[0], tile=planes, halo=caps.halo_planes):
+        yield from (Tile((slab, *square.spans)) for square in squares)
+
+
+def _slab_size(
+    lengths: tuple[int, ...], caps: Capabilities, halo_px: int, halo_planes: int, pixels: int
+) -> tuple[int, int]:
+    """Return planes and side of the tiles of so many pixels that read the least of a stack more than once."""
+    depth, height, width = lengths
+    shortest = _tile_side(caps, halo_px, 1)
+    least = max(_LEAST_HALOS * halo_planes, 1)
+    most = max(least, min(depth, pixels // (min(height, shortest) * min(width, shortest))))
+
+    def side_of(planes: int) -> int:
+        return _tile_side(caps, halo_px, pixels // min(planes, depth))
+
+    def read(planes: int) -> int:
+        sides = (read_length(length, tile=side_of(planes), halo=halo_px) for length in (height, width))
+        return read_length(depth, tile=planes, halo=halo_planes) * math.prod(sides)
+
+    planes = min(range(least, most + 1), key=read)
+    return planes, side_of(planes)
 
 
 def _not_finite(plane: Array, image: Image) -> Array | None:

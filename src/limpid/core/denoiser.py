@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from limpid.core.image import FloatArray
 from limpid.core.preprocess import Step
 
-__all__ = ["Capabilities", "Denoiser"]
+__all__ = ["Capabilities", "Denoiser", "StackDenoiser"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,9 @@ class Capabilities:
     halo_px : int or None
         Pixels around a tile that it must see for its inside to be what the whole image gives, a multiple of
         `align_px`; None where only the whole plane will do.
+    halo_planes : int or None
+        Planes on either side of a slab that it must see for the slab to be what the whole stack gives. None where each
+        plane is denoised by itself; the others are of :class:`StackDenoiser`.
     align_px : int
         Tiles must begin at multiples of this.
     bytes_per_pixel : int
@@ -45,9 +48,15 @@ class Capabilities:
     blind: bool = False
     sigma_max: float = float("inf")
     halo_px: int | None = None
+    halo_planes: int | None = None
     align_px: int = 1
     bytes_per_pixel: int = 64
     preprocessing: tuple[Step, ...] = ()
+
+    @property
+    def volumetric(self) -> bool:
+        """Whether it sees the planes of a stack together."""
+        return self.halo_planes is not None
 
 
 @runtime_checkable
@@ -84,6 +93,31 @@ class Denoiser(Protocol):
         Returns
         -------
         float32 array, shape (Y, X, C)
+            Not clipped.
+        """
+        ...
+
+
+@runtime_checkable
+class StackDenoiser(Denoiser, Protocol):
+    """A denoiser that sees the planes of a stack together: its capabilities name ``halo_planes``.
+
+    One plane by itself is to it a stack of one.
+    """
+
+    def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the denoised stack.
+
+        Parameters
+        ----------
+        noisy : float32 array, shape (D, Y, X, C)
+            Consecutive planes, each as in :meth:`Denoiser.denoise_plane`.
+        level : float32 array, shape (C,) or (D, Y, X, C)
+            As there.
+
+        Returns
+        -------
+        float32 array, shape (D, Y, X, C)
             Not clipped.
         """
         ...

@@ -186,6 +186,14 @@ class Image:
         with_channel = self.values if self.axes.endswith("C") else self.values[..., None]
         return with_channel.reshape(-1, *with_channel.shape[-3:])
 
+    def stacks(self) -> Array:
+        """Return the pixels as (N, D, Y, X, C), a view where possible.
+
+        D is the axis before ``YX``: ``Z`` where there is one, else ``I``, else ``T``; 1 where there is none.
+        """
+        planes, y = self.planes(), self.axes.index("Y")
+        return planes.reshape(-1, self.values.shape[y - 1] if y else 1, *planes.shape[1:])
+
     def unit_planes(self) -> FloatArray:
         """Return the pixels as float32, shape (N, Y, X, C), scaled so that the value range is ``[0, 1]``."""
         return to_unit(self.planes(), self.value_range)

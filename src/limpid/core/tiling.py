@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Span", "Tile", "plane_tiles", "tile_spans"]
+__all__ = ["Span", "Tile", "plane_tiles", "read_length", "tile_spans"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -23,32 +23,30 @@ class Span(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """One tile of a plane."""
+    """One tile of a plane (rows, columns), or of a stack (planes, rows, columns)."""
 
-    rows: Span
-    columns: Span
-
-    @property
-    def source(self) -> tuple[slice, slice]:
-        """Pixels of the plane that it reads."""
-        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
+    spans: tuple[Span, ...]
 
     @property
-    def target(self) -> tuple[slice, slice]:
-        """Pixels of the plane that it writes."""
-        return slice(self.rows.keep_start, self.rows.keep_stop), slice(self.columns.keep_start, self.columns.keep_stop)
+    def source(self) -> tuple[slice, ...]:
+        """Pixels that it reads."""
+        return tuple(slice(s.start, s.stop) for s in self.spans)
+
+    @property
+    def target(self) -> tuple[slice, ...]:
+        """Pixels that it writes."""
+        return tuple(slice(s.keep_start, s.keep_stop) for s in self.spans)
 
     def kept(self, values: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Return what is to be written of values read at this tile."""
-        places = (slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self)
-        return values[tuple(places)]
+        return values[tuple(slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self.spans)]
 
 
 def plane_tiles(height: int, width: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Tile]:
     """Cover a plane with square tiles; see :func:`tile_spans`, once for each axis."""
     for rows in tile_spans(height, tile=tile, halo=halo, align=align):
         for columns in tile_spans(width, tile=tile, halo=halo, align=align):
-            yield Tile(rows, columns)
+            yield Tile((rows, columns))
 
 
 def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Span]:
@@ -90,3 +88,10 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
             return
         written = keep_stop
         start = min(start + tile - 2 * halo, last_start)
+
+
+def read_length(length: int, *, tile: int, halo: int) -> int:
+    """Return the pixels that the tiles of an axis (:func:`tile_spans`) read in all, some of them more than once."""
+    if length <= tile:
+        return length
+    return tile * -(-(length - 2 * halo) // (tile - 2 * halo))

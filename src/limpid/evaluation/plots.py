@@ -78,8 +78,10 @@ def _draw_answer(axes: Axes, question: str, chosen: Any, rows: Sequence[Mapping[
     axes.set_xticks(places, [str(value) for value in values], rotation=0 if numbers else 30)
     if len(rows) > 1 and max(left) > 4 * min(left) > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(axis="y", color="#eeeeee")
-    _plain(axes, f"{question.replace('_', ' ')}: {chosen}")
+    _plain(axes, f"{question}: {chosen} recommended")
 
 
 def _figure(width: float = 13) -> Figure:
@@ -93,7 +95,7 @@ def _figure(width: float = 13) -> Figure:
 def _plain(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
 
 
 def _draw_line(axes: Axes, noise: NoiseEstimate, colours: list[str]) -> None:

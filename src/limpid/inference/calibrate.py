@@ -13,10 +13,21 @@ from limpid.inference.runtimes import Network, load_runtime
 from limpid.inference.test_vector import made_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["calibrated", "measure_bf16_sigma", "measure_halo"]
+__all__ = ["STACK_LOOKED_AT", "calibrated", "measure_bf16_sigma", "measure_halo"]
 
 #: Largest difference between tiled and whole at the edge of what a tile keeps, as a share of the value range.
 HALO_TOLERANCE: Final = 0.25 / 255
+
+#: Largest halo that is measured of volumetric networks, which halve less often: in pixels and in planes.
+_STACK_LIMIT_PX: Final = 64
+_STACK_LIMIT_PLANES: Final = 16
+
+#: Of a stack, no more is looked at: planes, height and width.
+STACK_LOOKED_AT: Final = (3 * _STACK_LIMIT_PLANES, 3 * _STACK_LIMIT_PX, 3 * _STACK_LIMIT_PX)
+
+#: Planes, and sides in pixels, of the stacks that the other halo is measured on.
+_FEW_PLANES: Final = 8
+_FEW_PX: Final = 64
 
 #: Largest root-mean-square difference of bf16 to fp32, as a share of the noise level.
 BF16_TOLERANCE: Final = 0.02
@@ -31,48 +42,78 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     ----------
     model : StoredModel
         Its files are not changed.
-    pictures : sequence of float32 arrays, shape (C, H, W)
+    pictures : sequence of float32 arrays, shape (C, H, W), or (C, D, H, W) for a volumetric model
         In ``[0, 1]``; those smaller than three times `limit` are continued by their mirror image.
     limit : int
-        Largest halo, a multiple of the model's ``size_multiple``.
+        Largest halo, about: taken up to a multiple of the model's ``size_multiple``. That of a volumetric model has a
+        limit of its own.
     """
-    side = 3 * limit
-    cut = [
-        np.ascontiguousarray(np.pad(p, [(0, 0), *((0, max(0, side - n)) for n in p.shape[1:])], mode="symmetric"))[
-            :, :side, :side
-        ]
-        for p in pictures
-    ]
     runtime, card = load_runtime(), model.card
     exact = runtime.compile(model, precision="fp32")
+    depths: tuple[int, ...] = ()
+    halo_planes = None
+    if card.halo_planes is not None:
+        depths, limit = (_FEW_PLANES,), _STACK_LIMIT_PX
+        side = _up_to_multiple(_FEW_PX, card.size_multiple)
+        deep = [_of_size(picture, (3 * _STACK_LIMIT_PLANES, side, side)) for picture in pictures]
+        reach = measure_halo(exact, deep, sigma=card.sigma_max, multiple=1, limit=_STACK_LIMIT_PLANES, axes=(-3,))
+        # Nothing is rounded up to a multiple, as pixels are, and there are few planes to find the worst one among.
+        halo_planes = reach + 1
+    limit = _up_to_multiple(limit, card.size_multiple)
+    cut = [_of_size(picture, (*depths, 3 * limit, 3 * limit)) for picture in pictures]
     halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
     sigma = 1.0
     if "bf16" in runtime.precisions:
         sigma = measure_bf16_sigma(exact, runtime.compile(model, precision="bf16"), cut)
-    vector = made_test_vector(exact, card)
-    return dataclasses.replace(
-        model, card=dataclasses.replace(card, halo_px=halo, bf16_sigma_min=sigma, test_vector=vector)
+    measured = dataclasses.replace(
+        card,
+        halo_px=halo,
+        halo_planes=halo_planes,
+        bf16_sigma_min=sigma,
+        test_vector=made_test_vector(exact, card),
     )
+    return dataclasses.replace(model, card=measured)
 
 
-def measure_halo(network: Network, pictures: Iterable[FloatArray], *, sigma: float, multiple: int, limit: int) -> int:
+def _up_to_multiple(number: int, of: int) -> int:
+    return -(-number // of) * of
+
+
+def _of_size(picture: FloatArray, lengths: tuple[int, ...]) -> FloatArray:
+    """Return the beginning of a picture along each axis but the first, continued by its mirror image."""
+    missing = [(0, max(0, length - n)) for length, n in zip(lengths, picture.shape[1:], strict=True)]
+    continued = np.pad(picture, [(0, 0), *missing], mode="symmetric")
+    return np.ascontiguousarray(continued[(slice(None), *map(slice, lengths))])
+
+
+def measure_halo(
+    network: Network,
+    pictures: Iterable[FloatArray],
+    *,
+    sigma: float,
+    multiple: int,
+    limit: int,
+    axes: Sequence[int] = (-2, -1),
+) -> int:
     """Return how many pixels around a tile a network must see for the tile's inside to be what the whole gives.
 
-    Each picture is denoised whole and again without its top and left `limit` pixels; the difference falls with the
-    distance from the cut.
+    Each picture is denoised whole and again without its first `limit` pixels along each axis; the difference falls with
+    the distance from the cut.
 
     Parameters
     ----------
     network : Network
         Run in fp32.
-    pictures : iterable of float32 arrays, shape (C, H, W)
-        Clean, in ``[0, 1]``; H and W multiples of `multiple` and larger than ``2 * limit``.
+    pictures : iterable of float32 arrays, shape (C, H, W) or (C, D, H, W)
+        Clean, in ``[0, 1]``; the lengths of `axes` multiples of `multiple` and larger than ``2 * limit``.
     sigma : float
         Noise level, as a share of the range. The largest one reaches farthest.
     multiple : int
         What the network's input sizes are multiples of.
     limit : int
         Largest answer, a multiple of `multiple`.
+    axes : sequence of int
+        Height and width; -3 for the planes of a stack.
 
     Returns
     -------
@@ -83,13 +124,13 @@ def measure_halo(network: Network, pictures: Iterable[FloatArray], *, sigma: flo
     for index, picture in enumerate(pictures):
         noisy, level = _noisy(picture, sigma, seed=index)
         whole = network(noisy, level)
-        for cut in (np.s_[:, :, limit:, :], np.s_[:, :, :, limit:]):
-            part = network(np.ascontiguousarray(noisy[cut]), np.ascontiguousarray(level[cut]))
-            axis = 2 if whole[cut].shape[2] != whole.shape[2] else 3
-            others = tuple(i for i in range(4) if i != axis)
-            wrong = np.abs(part - whole[cut]).max(axis=others) > HALO_TOLERANCE
+        for axis in axes:
+            cut_noisy, cut_level, expected = (np.split(values, [limit], axis)[1] for values in (noisy, level, whole))
+            part = network(np.ascontiguousarray(cut_noisy), np.ascontiguousarray(cut_level))
+            others = tuple(i for i in range(whole.ndim) if i != axis % whole.ndim)
+            wrong = np.abs(part - expected).max(axis=others) > HALO_TOLERANCE
             reach = max(reach, int(np.flatnonzero(wrong)[-1]) + 1 if wrong.any() else 0)
-    return min(limit, -(-reach // multiple) * multiple)
+    return min(limit, _up_to_multiple(reach, multiple))
 
 
 def measure_bf16_sigma(exact: Network, rough: Network, pictures: Sequence[FloatArray]) -> float:

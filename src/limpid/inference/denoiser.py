@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from limpid.core.denoiser import Capabilities
+from limpid.core.denoiser import Capabilities, StackDenoiser
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
 from limpid.inference.runtimes import Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["NetworkDenoiser", "denoised"]
+__all__ = ["NetworkDenoiser", "as_stack_of_one", "denoised"]
 
 
 class NetworkDenoiser:
@@ -63,6 +63,7 @@ class NetworkDenoiser:
             level_map=True,
             sigma_max=min(card.sigma_max for card in cards),
             halo_px=max(card.halo_px for card in cards),
+            halo_planes=cards[0].halo_planes,  # a family is of one kind
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
             preprocessing=cards[0].preprocessing,  # a family has one
@@ -84,12 +85,20 @@ class NetworkDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
-        channels = noisy.shape[-1]
+        if self.capabilities.volumetric:
+            return as_stack_of_one(self, noisy, level)
+        return self._denoised(noisy, level)
+
+    def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the stack plus the predicted residual (see :class:`limpid.core.denoiser.StackDenoiser`)."""
+        return self._denoised(noisy, level)
+
+    def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        *_, height, width, channels = noisy.shape
         with self._compiling:
             network = self._network(channels, self._precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
-        pad = (-noisy.shape[0] % multiple, -noisy.shape[1] % multiple)
-        return denoised(network, noisy, level, pad=pad)
+        return denoised(network, noisy, level, pad=(-height % multiple, -width % multiple))
 
     def _precision_for(self, channels: int, level: FloatArray) -> Precision:
         if self._precision != "auto":
@@ -110,28 +119,36 @@ class NetworkDenoiser:
         return self._networks[channels, precision]
 
 
+def as_stack_of_one(denoiser: StackDenoiser, noisy: FloatArray, level: FloatArray) -> FloatArray:
+    """Return a plane, denoised as a stack that holds nothing else."""
+    clean: FloatArray = denoiser.denoise_stack(noisy[None], level if level.ndim == 1 else level[None])[0]
+    return clean
+
+
 def denoised(network: Network, noisy: FloatArray, level: FloatArray, *, pad: tuple[int, int]) -> FloatArray:
-    """Return a plane plus the residual that a network gives.
+    """Return a plane, or a stack, plus the residual that a network gives.
 
     Parameters
     ----------
     network : Network
         Gives the residual.
-    noisy : float32 array, shape (Y, X, C)
-        The plane.
-    level : float32 array, shape (C,) or (Y, X, C)
+    noisy : float32 array, shape (Y, X, C) or (D, Y, X, C)
+        The plane or stack.
+    level : float32 array, shape (C,) or that of `noisy`
         Of its noise.
     pad : (int, int)
         Pixels that the network needs beyond it, at the bottom and right: its mirror image.
     """
     told = np.broadcast_to(level, noisy.shape)
-    residual = network(_to_nchw(noisy, pad), _to_nchw(told, pad))
-    clean: FloatArray = noisy + residual[0, :, : noisy.shape[0], : noisy.shape[1]].transpose(1, 2, 0)
+    residual = network(_channels_first(noisy, pad), _channels_first(told, pad))
+    *_, height, width, _ = noisy.shape
+    clean: FloatArray = noisy + np.moveaxis(residual[0, ..., :height, :width], 0, -1)
     return clean
 
 
-def _to_nchw(plane: FloatArray, pad: tuple[int, int]) -> FloatArray:
-    """Return (Y, X, C) as contiguous (1, C, Y, X), mirrored at the bottom and right by `pad` pixels."""
+def _channels_first(values: FloatArray, pad: tuple[int, int]) -> FloatArray:
+    """Return (..., Y, X, C) as contiguous (1, C, ..., Y, X), mirrored at the bottom and right by `pad` pixels."""
     if any(pad):
-        plane = np.pad(plane, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="symmetric")
-    return np.ascontiguousarray(plane.transpose(2, 0, 1)[None], dtype=np.float32)
+        planes = [(0, 0)] * (values.ndim - 3)
+        values = np.pad(values, (*planes, (0, pad[0]), (0, pad[1]), (0, 0)), mode="symmetric")
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0)[None], dtype=np.float32)

@@ -13,12 +13,16 @@ from limpid.core.image import FloatArray
 from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
 from limpid.inference.test_vector import check_test_vector
+from limpid.models.cards import ModelCard
 from limpid.models.store import StoredModel
 
 __all__ = ["SelfTest", "made_picture", "self_test"]
 
 #: Side of the test picture in pixels: long enough for the timing to mean something, short enough to go unnoticed.
 _SIDE: Final = 256
+
+#: The same of a stack, and its planes.
+_STACK_SIDE, _STACK_PLANES = 96, 8
 
 #: bf16 must be this much faster to be worth its error.
 _SPEEDUP_MIN: Final = 1.2
@@ -74,8 +78,7 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     if "bf16" not in runtime.precisions:
         return SelfTest("fp32", None, None, runtime.device)
     sigma = model.card.bf16_sigma_min
-    multiple = model.card.size_multiple
-    noisy, level = _picture(model.card.channels, -(-_SIDE // multiple) * multiple, sigma)
+    noisy, level = _picture(model.card, sigma)
     exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
     check_test_vector(exact, model, runtime=runtime)
     difference = exact(noisy, level) - rough(noisy, level)
@@ -92,10 +95,13 @@ def made_picture(channels: int, side: int) -> FloatArray:
     return np.broadcast_to(clean, (channels, side, side)).astype(np.float32)
 
 
-def _picture(channels: int, side: int, sigma: float) -> tuple[FloatArray, FloatArray]:
-    """Return a made picture with noise of `sigma`, and its level."""
-    rng = np.random.default_rng(0)
-    noisy = made_picture(channels, side) + sigma * rng.standard_normal((1, channels, side, side))
+def _picture(card: ModelCard, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return a made picture, or a stack of it, with noise of `sigma`, and its level."""
+    least = _SIDE if card.halo_planes is None else _STACK_SIDE
+    clean = made_picture(card.channels, -(-least // card.size_multiple) * card.size_multiple)
+    if card.halo_planes is not None:
+        clean = np.repeat(clean[:, None], _STACK_PLANES, axis=1)
+    noisy = clean + sigma * np.random.default_rng(0).standard_normal((1, *clean.shape))
     return noisy.astype(np.float32), np.full(noisy.shape, sigma, np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,9 +20,10 @@ __all__ = ["check_test_vector", "made_test_vector"]
 #: different runtimes adds up to is a hundredth of that.
 TOLERANCE: Final = 0.125 / 255
 
-#: Outputs that are kept, and the shortest side of the input in pixels.
+#: Outputs that are kept, the shortest side of the input in pixels, and its planes where the network takes stacks.
 _KEPT: Final = 32
 _SIDE_LEAST: Final = 16
+_PLANES: Final = 5
 
 
 def made_test_vector(network: Network, card: ModelCard) -> dict[str, Any]:
@@ -30,13 +32,15 @@ def made_test_vector(network: Network, card: ModelCard) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``side_px`` of the made input, its ``level`` as a share of the range, ``residual``: outputs at places spread
-        evenly over it, and the ``tolerance`` for each of them.
+        ``side_px`` of the made input (and its ``planes``, of a volumetric network), its ``level`` as a share of the
+        range, ``residual``: outputs at places spread evenly over it, and the ``tolerance`` for each of them.
     """
     side = max(2 * card.size_multiple, -(-_SIDE_LEAST // card.size_multiple) * card.size_multiple)
     level = card.sigma_max / 2
-    kept = _kept(network(*_made(card.channels, side, level)))
+    stack = {} if card.halo_planes is None else {"planes": _PLANES}
+    kept = _kept(network(*_made((card.channels, *stack.values(), side, side), level)))
     return {
+        **stack,
         "side_px": side,
         "level": level,
         "residual": [round(float(value), 7) for value in kept],
@@ -55,8 +59,8 @@ def check_test_vector(network: Network, model: StoredModel, *, runtime: Runtime)
     vector = model.card.test_vector
     if vector is None:
         return
-    side, level, expected, tolerance = _read(vector, model)
-    found = _kept(network(*_made(model.card.channels, side, level)))
+    lengths, level, expected, tolerance = _read(vector, model)
+    found = _kept(network(*_made((model.card.channels, *lengths), level)))
     worst = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
     if not worst <= tolerance:  # neither is NaN
         raise ModelError(
@@ -67,10 +71,12 @@ def check_test_vector(network: Network, model: StoredModel, *, runtime: Runtime)
         )
 
 
-def _read(vector: Mapping[str, Any], model: StoredModel) -> tuple[int, float, FloatArray, float]:
+def _read(vector: Mapping[str, Any], model: StoredModel) -> tuple[tuple[int, ...], float, FloatArray, float]:
     try:
         expected = np.asarray(vector["residual"], np.float32)
-        return int(vector["side_px"]), float(vector["level"]), expected, float(vector["tolerance"])
+        planes = () if model.card.halo_planes is None else (int(vector["planes"]),)
+        lengths = (*planes, *[int(vector["side_px"])] * 2)
+        return lengths, float(vector["level"]), expected, float(vector["tolerance"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"the test vector in the card of {model.folder} can't be read ({type(error).__name__}: {error}); install "
@@ -79,11 +85,11 @@ def _read(vector: Mapping[str, Any], model: StoredModel) -> tuple[int, float, Fl
         ) from error
 
 
-def _made(channels: int, side: int, level: float) -> tuple[FloatArray, FloatArray]:
-    """Return an image of uniform random numbers in [0, 1] and its level, both of shape (1, C, side, side)."""
+def _made(shape: tuple[int, ...], level: float) -> tuple[FloatArray, FloatArray]:
+    """Return an image or stack of uniform random numbers in [0, 1] and its level, both of a shape after a 1."""
     # Raw bits: unlike what is drawn from them, NumPy promises to keep them as they are.
-    bits = np.random.PCG64(0).random_raw(channels * side**2)
-    noisy = ((bits >> np.uint64(40)) / 2**24).astype(np.float32).reshape(1, channels, side, side)
+    bits = np.random.PCG64(0).random_raw(math.prod(shape))
+    noisy = ((bits >> np.uint64(40)) / 2**24).astype(np.float32).reshape(1, *shape)
     return noisy, np.full_like(noisy, level)
 
 

@@ -42,6 +42,9 @@ class ModelCard:
     halo_px : int
         Pixels around a tile that the network must see: measured, so that tiles differ from the whole by at most a
         quarter of an 8-bit step at the edge of what they keep.
+    halo_planes : int or None
+        Planes around a slab of a stack that the network must see, measured in the same way; None where it takes single
+        planes.
     bytes_per_pixel : int
         Working memory for each pixel of a tile, in fp32.
     size_multiple : int
@@ -79,6 +82,7 @@ class ModelCard:
     licence: str
     metrics: Mapping[str, Any]
     sha256: str
+    halo_planes: int | None = None
     training: Mapping[str, Any] | None = None
     test_vector: Mapping[str, Any] | None = None
     preprocessing: tuple[Step, ...] = ()

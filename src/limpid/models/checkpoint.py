@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from limpid.core.errors import MissingExtraError, ModelError
 from limpid.io.atomic import replacing
 from limpid.models.cards import ModelCard
-from limpid.models.registry import build_network
+from limpid.models.registry import build_network, is_volumetric
 from limpid.models.store import CARD_FILE, NETWORK_FILE, StoredModel
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _OPSET = 20
 #: How many of the largest feature maps are alive at once while a residual U-Net runs, skips and scratch included;
 #: by the peak memory of a process. Chains and autoencoders, which keep nothing for later, need fewer.
 _LIVE_MAPS = 7
+
+#: Planes of the stacks that volumetric networks are tried on: one has neighbours on both sides, and none is special.
+_PLANES = 4
 
 #: Suffix of the fp16 copy of a weight in the file.
 _HALF = ".fp16"
@@ -115,7 +119,7 @@ def to_onnx(
     size_multiple: int,
     weights: Literal["fp16", "fp32"],
 ) -> bytes:
-    """Return the network as an ONNX file with free height and width.
+    """Return the network as an ONNX file with free height and width, and free depth where it takes stacks.
 
     Parameters
     ----------
@@ -130,9 +134,9 @@ def to_onnx(
     """
     import torch
 
-    side = 4 * size_multiple
-    noisy, level = (torch.zeros(1, channels, side, side) for _ in range(2))  # one tensor twice would become one input
-    shape = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
+    lengths = _lengths(network, 4 * size_multiple)
+    noisy, level = (torch.zeros(1, channels, *lengths) for _ in range(2))  # one tensor twice would become one input
+    shape = dict.fromkeys((0, *range(2, noisy.ndim)), torch.export.Dim.DYNAMIC)
     with _quiet_exporter():
         program = torch.onnx.export(
             network.eval(),
@@ -193,7 +197,8 @@ def measure_cost(network: nn.Module, *, channels: int, side: int = 64) -> Cost:
     from torch import nn
 
     multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
-    side = -(-side // multiple) * multiple
+    lengths = _lengths(network, -(-side // multiple) * multiple)
+    pixels = math.prod(lengths)
     macs, widest = 0, 0
 
     def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -201,18 +206,23 @@ def measure_cost(network: nn.Module, *, channels: int, side: int = 64) -> Cost:
         weight: torch.Tensor = module.weight  # type: ignore[assignment]  # a module's attributes have no types
         # A transposed convolution applies its weights once per input pixel, and has input channels as their first axis;
         # the others do so per output pixel, with output channels first. Squares of an image count like the image.
-        applied = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
+        applied = inputs[0] if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d) else output
         macs += weight.numel() * (applied.numel() // weight.shape[0])
         widest = max(widest, output.numel() * output.element_size())
 
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Conv3d, nn.ConvTranspose3d, nn.Linear)
     hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
-    plane = torch.zeros(1, channels, side, side)
+    zeros = torch.zeros(1, channels, *lengths)
     with torch.inference_mode():
-        network(plane, plane)
+        network(zeros, zeros)
     for hook in hooks:
         hook.remove()
-    return Cost(macs / side**2, _LIVE_MAPS * widest // side**2)
+    return Cost(macs / pixels, _LIVE_MAPS * widest // pixels)
+
+
+def _lengths(network: nn.Module, side: int) -> tuple[int, ...]:
+    """Return the lengths of an image, or of a stack where the network takes such, of so many pixels a side."""
+    return (_PLANES, side, side) if is_volumetric(network) else (side, side)
 
 
 def _strip_traces(model: onnx.ModelProto) -> None:

@@ -11,11 +11,12 @@ from limpid.core.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "DEFAULTS", "NAMED", "build_network"]
+__all__ = ["ARCHITECTURES", "DEFAULTS", "NAMED", "build_network", "is_volumetric"]
 
 #: Name -> "module:class"; the class takes its parameters as keywords. It states as
 #: ``size_multiple`` what height and width of its input are multiples of, and as ``homogeneous`` whether image and level
-#: times a factor give the residual times that factor. One that has a method ``prior(noisy)``, which returns a
+#: times a factor give the residual times that factor. One that states ``volumetric = True`` takes stacks of any depth,
+#: shape (N, C, D, H, W), the others planes, shape (N, C, H, W). One that has a method ``prior(noisy)``, which returns a
 #: :class:`~limpid.models.prior.Prior`, can be trained by its likelihood. One that has
 #: ``scale_residual(factor)`` can be made to remove less.
 ARCHITECTURES: Final[Mapping[str, str]] = {
@@ -25,6 +26,7 @@ ARCHITECTURES: Final[Mapping[str, str]] = {
     "autoencoder": "limpid.models.architectures.autoencoder:Autoencoder",
     "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
     "blindspot": "limpid.models.architectures.blindspot:Blindspot",
+    "unet3d": "limpid.models.architectures.unet3d:UNet3D",
 }
 
 #: What each is built with where nothing else is asked for, the number of channels apart. That of ``unet`` is ``fast``.
@@ -35,6 +37,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "autoencoder": {"input_px": 28, "widths": [32, 64], "latent_dim": 64, "kind": "convolutional"},
     "convolutional_autoencoder": {"widths": [64, 128]},
     "blindspot": {"width": 32, "levels": 3},
+    "unet3d": {"widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]},
 }
 
 #: Networks by a name of their own: architecture and parameters, the number of channels apart.
@@ -65,3 +68,8 @@ def build_network(name: str, parameters: Mapping[str, Any]) -> nn.Module:
     except (TypeError, ValueError) as error:
         raise ModelError(f"architecture {name!r} can't be built from {dict(parameters)}: {error}") from error
     return network
+
+
+def is_volumetric(network: nn.Module) -> bool:
+    """Return whether a network takes stacks, not planes."""
+    return bool(getattr(network, "volumetric", False))

@@ -30,7 +30,8 @@ class StoredModel:
     ----------
     folder : Path
         Holds ``card.json`` and ``model.onnx``. The network takes ``noisy`` and ``level``, both float32 of shape
-        (N, C, H, W), and returns ``residual`` of the same shape, to be added to ``noisy``.
+        (N, C, H, W), or (N, C, D, H, W) where the card says ``halo_planes``, and returns ``residual`` of the same
+        shape, to be added to ``noisy``.
     card : ModelCard
         What is known about it.
     """

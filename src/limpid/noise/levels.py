@@ -27,14 +27,14 @@ def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
 
     Parameters
     ----------
-    noisy : float32 array, shape (Y, X, C)
+    noisy : float32 array, shape (Y, X, C), or (D, Y, X, C) for planes that are averaged each by itself
         Noisy pixels.
     model : NoiseModel
         In the units of the pixels (see :meth:`NoiseModel.scaled` and :meth:`NoiseModel.shifted`).
 
     Returns
     -------
-    float32 array, shape (Y, X, C)
+    float32 array, of the shape of `noisy`
         Standard deviation in the units of the pixels.
     """
     return np.sqrt(model.variance(_box_mean(noisy))).astype(np.float32, copy=False)
@@ -49,11 +49,11 @@ def _box_mean(noisy: FloatArray) -> FloatArray:
     from scipy import ndimage  # slow to import
 
     mean = noisy
-    for axis in (0, 1):
+    for axis in (-3, -2):
         mean = ndimage.uniform_filter1d(mean, LEVEL_SIDE_PX, axis=axis, mode="constant")
         # The filter counts what lies outside as zeros; divide by the share of the box that lies inside.
         place = np.arange(noisy.shape[axis])
         inside = np.minimum(place, LEVEL_HALO_PX) + np.minimum(place[::-1], LEVEL_HALO_PX) + 1
         share = (inside / LEVEL_SIDE_PX).astype(np.float32)
-        mean = mean / (share[:, None, None] if axis == 0 else share[:, None])
+        mean = mean / (share[:, None, None] if axis == -3 else share[:, None])
     return mean

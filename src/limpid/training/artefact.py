@@ -13,6 +13,7 @@ from limpid.core.image import FloatArray
 from limpid.inference.calibrate import calibrated
 from limpid.models.cards import ModelCard
 from limpid.models.checkpoint import measure_cost, save_model, write_card
+from limpid.models.registry import is_volumetric
 from limpid.models.store import StoredModel
 from limpid.training.config import TrainConfig
 
@@ -45,7 +46,7 @@ def write_model(
         Of the model.
     config : TrainConfig
         Of the run; all of it goes into the card, but for the places of folders.
-    pictures : sequence of float32 arrays, shape (C, H, W)
+    pictures : sequence of float32 arrays, shape (C, H, W), or (C, D, H, W) for a volumetric network
         What halo and bf16 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
     sigma_max, noise, data, recipe, licence, metrics
         As in :class:`~limpid.models.cards.ModelCard`.
@@ -61,6 +62,7 @@ def write_model(
         sigma_max=sigma_max,
         bf16_sigma_min=1.0,
         halo_px=HALO_LIMIT_PX,
+        halo_planes=HALO_LIMIT_PX if is_volumetric(network) else None,
         bytes_per_pixel=cost.bytes,
         size_multiple=int(network.size_multiple),  # type: ignore[arg-type]  # a module's attributes have no types
         noise=noise,

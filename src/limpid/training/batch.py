@@ -20,7 +20,7 @@ __all__ = ["Batch", "Source", "Synthetic"]
 
 
 class Batch(NamedTuple):
-    """Patches of noisy images, shape (N, C, H, W) each, the value range as ``[0, 1]``.
+    """Patches of noisy images, shape (N, C, H, W), or of stacks, (N, C, D, H, W); the value range as ``[0, 1]``.
 
     Attributes
     ----------
@@ -48,16 +48,30 @@ class Batch(NamedTuple):
 
         Parameters
         ----------
-        given : Tensor, shape (K N, C, H', W')
+        given : Tensor, shape (K N, C, H', W') or (K N, C, D, H', W')
             K patches made of each, in the order of the batch, again and again.
         """
         if self.models is None:
             repeats = len(given) // len(self.level)
-            return self.level[..., :1, :1].repeat(repeats, 1, 1, 1).expand_as(given)
-        patches = given.detach().float().cpu().numpy().transpose(0, 2, 3, 1)
+            return torch.cat([self.level[..., :1, :1]] * repeats).expand_as(given)
+        patches = given.detach().float().cpu().movedim(1, -1).numpy()
         models = itertools.cycle(self.models)
         levels = np.stack([level_maps(patch, one) for patch, one in zip(patches, models, strict=False)])
-        return torch.from_numpy(np.ascontiguousarray(levels.transpose(0, 3, 1, 2))).to(given.device)
+        return torch.from_numpy(levels).movedim(-1, 1).contiguous().to(given.device)
+
+    def apart(self) -> Batch:
+        """Return the planes of stacks, shape (N, C, D, H, W), each as a stack of one, shape (N D, C, 1, H, W)."""
+
+        def planes(stacks: Tensor) -> Tensor:
+            return stacks.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+
+        depth = self.noisy.shape[2]
+        return Batch(
+            planes(self.noisy),
+            planes(self.level),
+            None if self.target is None else planes(self.target),
+            None if self.models is None else [one for one in self.models for _ in range(depth)],
+        )
 
     def on(self, device: torch.device) -> Batch:
         """Return it on a device."""

@@ -27,7 +27,7 @@ from limpid.training.batch import Batch
 from limpid.training.data import turned
 from limpid.training.preparation import Preparation, holds_signal
 
-__all__ = ["PARTS_FROM", "Collection", "Exposure", "Partner"]
+__all__ = ["Collection", "Exposure", "Partner"]
 
 #: Steps that are drawn from the same images before others are read.
 _STEPS_PER_ROUND: Final = 1000
@@ -36,7 +36,7 @@ _STEPS_PER_ROUND: Final = 1000
 _MEMORY: Final = 2**30
 
 #: Planes from which on a part of an image is some of its planes; below, some of the rows of each.
-PARTS_FROM: Final = 8
+_PARTS_FROM: Final = 8
 
 #: Where the target of a patch comes from: there is none, a clean image, another exposure in a file of its own, or
 #: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
@@ -62,7 +62,7 @@ class Exposure:
 
     Attributes
     ----------
-    planes : array, shape (N, Y, X, C)
+    planes : array, shape (N, Y, X, C), or (N, D, Y, X, C) where it is taken as stacks
         Pixels, in the file's own dtype.
     targets : array or None
         The same scenes, clean or with other noise, of the same shape.
@@ -81,17 +81,20 @@ class Exposure:
     models: tuple[NoiseModel, ...]
 
     @classmethod
-    def of(cls, image: Image, target: Image | None = None, steps: Sequence[Step] = ()) -> Exposure:
+    def of(
+        cls, image: Image, target: Image | None = None, steps: Sequence[Step] = (), *, stacked: bool = False
+    ) -> Exposure:
         """Measure the noise of an image, and take both through the steps of preprocessing.
 
         What is left of the noise follows as it does in use. Only whether it is white is measured once more, where the
-        size changed.
+        size changed. Its planes are taken each by itself, or as stacks.
         """
+        parts = Image.stacks if stacked else Image.planes
         seen = preprocess(image, steps)
         noise = _after(estimate_noise(image), seen)
         models = in_unit_of(noise.models, seen.image.value_range) if noise.measured else ()
-        targets = None if target is None else preprocess(target, steps).image.planes()
-        return cls(seen.image.planes(), targets, seen.image.value_range, noise, models)
+        targets = None if target is None else parts(preprocess(target, steps).image)
+        return cls(parts(seen.image), targets, seen.image.value_range, noise, models)
 
     @property
     def size(self) -> int:
@@ -108,7 +111,7 @@ class Exposure:
         counting = [(c, m) for c, m in enumerate(self.models) if isinstance(m, PoissonGaussian)]
         if not counting:
             return math.inf
-        means = self.unit(self.planes).mean(axis=(0, 1, 2), dtype=np.float64)
+        means = self.unit(self.planes).mean(axis=self._places, dtype=np.float64)
         return min(float((means[c] - model.offset) / model.gain) for c, model in counting)
 
     def against_clean(self) -> Exposure:
@@ -117,10 +120,19 @@ class Exposure:
         if self.models:
             return self
         difference = self.unit(self.planes) - self.unit(self.targets)
-        sigmas = difference.std(axis=(0, 1, 2), dtype=np.float64)
+        sigmas = difference.std(axis=self._places, dtype=np.float64)
         return dataclasses.replace(self, models=tuple(Gaussian(float(sigma)) for sigma in sigmas))
 
-    def part(self, share: float, *, last: bool, patch_px: int) -> Exposure:
+    @property
+    def _places(self) -> tuple[int, ...]:
+        """All axes of its pixels but that of the channels."""
+        return tuple(range(self.planes.ndim - 1))
+
+    def parts_are_planes(self, planes: int | None) -> bool:
+        """Return whether a part of it is some of its planes, by how many of them a patch has (see :meth:`part`)."""
+        return len(self.planes) >= _PARTS_FROM if planes is None else self.planes.shape[1] >= 2 * planes
+
+    def part(self, share: float, *, last: bool, patch_px: int, planes: int | None = None) -> Exposure:
         """Return its first or its last part: of the planes where there are eight or more, of the rows otherwise.
 
         Parameters
@@ -131,8 +143,11 @@ class Exposure:
             Which of them.
         patch_px : int
             Rows that both must have; where there are too few for that, all is in both.
+        planes : int, optional
+            Planes of a patch, where it is taken as stacks: each is parted, along its planes where both have as many.
         """
-        axis, least = (0, 1) if len(self.planes) >= PARTS_FROM else (1, patch_px)
+        along_planes = (0, 1) if planes is None else (1, planes)
+        axis, least = along_planes if self.parts_are_planes(planes) else (self.planes.ndim - 3, patch_px)
         length = self.planes.shape[axis]
         end = length - max(least, round(share * length))
         if end < least:
@@ -273,13 +288,17 @@ class Collection:
         return Batch(noisy, level, target if has_target else None, models if varying else None)
 
     def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Return the middle of some of the images and its level, shape (C, H, W) each, at most so many pixels long."""
+        """Return the middle of some of the images and its level, at most so many pixels long.
+
+        Both of shape (C, H, W), or (C, D, H, W) with the planes of a patch where patches are of stacks.
+        """
         found = []
         for exposure in self.exposures(0)[:count]:
-            height, width = exposure.planes.shape[1:3]
-            top, left = max(0, height - side_px) // 2, max(0, width - side_px) // 2
-            noisy = exposure.unit(exposure.planes[0, top : top + side_px, left : left + side_px])
-            found.append((noisy.transpose(2, 0, 1), _level(noisy, exposure).transpose(2, 0, 1)))
+            sizes = zip(exposure.planes.shape[1:-1], self._lengths(side_px), strict=True)
+            starts = [(max(0, length - size) // 2, size) for length, size in sizes]
+            window = tuple(slice(start, start + size) for start, size in starts)
+            noisy = exposure.unit(exposure.planes[0][window])
+            found.append((np.moveaxis(noisy, -1, 0), np.moveaxis(_level(noisy, exposure), -1, 0)))
         return found
 
     def pixels(self) -> int:
@@ -289,7 +308,7 @@ class Collection:
         used counts too.
         """
         if self._all_fit:
-            return sum(math.prod(exposure.planes.shape[:3]) for exposure in self._exposures)
+            return sum(math.prod(exposure.planes.shape[:-1]) for exposure in self._exposures)
         announced = sum(probe(path).pixels for path, _ in self._files if path not in self._skipped)
         if self._part is None:
             return announced
@@ -297,7 +316,7 @@ class Collection:
         return round(announced * (share if last else 1 - share))
 
     def _patch(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
-        """Return a patch, shape (C, side, side), drawn anew from all images where it is to hold signal and does not."""
+        """Return a patch as a network takes it, drawn anew from all images where it is to hold signal and does not."""
         skip = self._preparation.skip_empty
         draws = _DRAWS_MOST if skip and rng.random() < skip else 1
         for _ in range(draws):
@@ -310,8 +329,14 @@ class Collection:
         return noisy, level, target, models
 
     def _cut(self, exposures: Sequence[Exposure], side: int, rng: np.random.Generator) -> _Patch:
-        """Return a patch from anywhere in one of some images, shape (side, side, C)."""
-        return _cut(exposures[int(rng.integers(len(exposures)))], side, rng, frames=self._partner == "frame")
+        """Return a patch from anywhere in one of some images, shape (side, side, C), or (planes, side, side, C)."""
+        exposure = exposures[int(rng.integers(len(exposures)))]
+        return _cut(exposure, self._lengths(side), rng, frames=self._partner == "frame")
+
+    def _lengths(self, side: int) -> tuple[int, ...]:
+        """Return the lengths of a patch of so many pixels a side."""
+        planes = self._preparation.planes
+        return (side, side) if planes is None else (planes, side, side)
 
     def _read(self, number: int) -> None:
         self._exposures, used = [], 0
@@ -356,7 +381,8 @@ class Collection:
                 target = read_image(partner, value_range=self._value_range, max_pixels=self._max_pixels)
             reason = self._objection(image, target)
             if reason is None:
-                exposure = Exposure.of(image, target, self._preparation.preprocessing)
+                stacked = self._preparation.planes is not None
+                exposure = Exposure.of(image, target, self._preparation.preprocessing, stacked=stacked)
                 reason = self._size_objection(exposure)
             if reason is None:
                 if self._partner == "clean":
@@ -376,7 +402,7 @@ class Collection:
         if self._part is None:
             return exposure
         share, last = self._part
-        return exposure.part(share, last=last, patch_px=self._patch_px)
+        return exposure.part(share, last=last, patch_px=self._patch_px, planes=self._preparation.planes)
 
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
@@ -392,10 +418,13 @@ class Collection:
         return None
 
     def _size_objection(self, exposure: Exposure) -> str | None:
-        height, width = exposure.planes.shape[1:3]
-        if min(height, width) >= self._patch_px:
-            return None
-        return f"{width} x {height} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+        *_, height, width, _ = exposure.planes.shape
+        if min(height, width) < self._patch_px:
+            return f"{width} x {height} pixels are fewer than a patch of {self._patch_px}; choose smaller patches."
+        planes = self._preparation.planes
+        if planes is not None and (depth := exposure.planes.shape[1]) < planes:
+            return f"a stack of {depth} planes is less than a patch of {planes}; choose fewer planes, 2 at least."
+        return None
 
 
 def _after(noise: NoiseEstimate, seen: Preprocessed) -> NoiseEstimate:
@@ -410,11 +439,12 @@ def _after(noise: NoiseEstimate, seen: Preprocessed) -> NoiseEstimate:
     return dataclasses.replace(noise, channels=channels, span=seen.image.span)
 
 
-def _cut(exposure: Exposure, side: int, rng: np.random.Generator, *, frames: bool) -> _Patch:
-    """Return a patch from anywhere in an image, with another frame's as its target or without; (side, side, C) each."""
-    count, height, width, _ = exposure.planes.shape
-    n, y, x = (int(rng.integers(room)) for room in (count, height - side + 1, width - side + 1))
-    window = np.s_[y : y + side, x : x + side]
+def _cut(exposure: Exposure, lengths: tuple[int, ...], rng: np.random.Generator, *, frames: bool) -> _Patch:
+    """Return a patch from anywhere in an image, with another frame's as its target or without; (*lengths, C) each."""
+    count, *whole, _ = exposure.planes.shape
+    rooms = (length - size + 1 for length, size in zip(whole, lengths, strict=True))
+    n, *starts = (int(rng.integers(room)) for room in (count, *rooms))
+    window = tuple(slice(start, start + size) for start, size in zip(starts, lengths, strict=True))
     noisy = target = exposure.unit(exposure.planes[n][window])
     if exposure.targets is not None:
         target = exposure.unit(exposure.targets[n][window])
@@ -425,5 +455,5 @@ def _cut(exposure: Exposure, side: int, rng: np.random.Generator, *, frames: boo
 
 
 def _level(noisy: FloatArray, exposure: Exposure) -> FloatArray:
-    """Return the level of the noise in pixels of an image, 0 where none was measured; shape (Y, X, C) both."""
+    """Return the level of the noise in pixels of an image, 0 where none was measured; of the same shape."""
     return level_maps(noisy, exposure.models) if exposure.models else np.zeros_like(noisy)

@@ -22,6 +22,9 @@ _T = TypeVar("_T")
 #: What a stage may name in its loss; :mod:`limpid.training.losses` has them (it needs torch, this module doesn't).
 LOSS_NAMES: Final = frozenset({"charbonnier", "cross_entropy", "huber", "l1", "mse", "ms_ssim"})
 
+#: Those of them that look at a pixel's neighbours, so that pixels picked out of a patch will not do.
+PICTURE_LOSSES: Final = frozenset({"ms_ssim"})
+
 #: What may be named as the optimiser; :mod:`limpid.training.optimisers` has them.
 OPTIMISER_NAMES: Final = frozenset({"adamw", "muon"})
 

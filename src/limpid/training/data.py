@@ -59,10 +59,10 @@ class Pool:
     """
 
     def __init__(self, pictures: Sequence[UInt8], data: Data) -> None:
-        if data.preparation.preprocessing or data.preparation.skip_empty:
+        if data.preparation.preprocessing or data.preparation.skip_empty or data.preparation.planes is not None:
             raise ConfigError(
-                "preprocessing and skip_empty are for images of one's own, not for a pool of clean pictures; leave "
-                "them out, or prepare the files of the pool."
+                "preprocessing, skip_empty and planes are for images of one's own, not for a pool of clean pictures; "
+                "leave them out, or prepare the files of the pool."
             )
         self.pictures = [_with_channels(p, data.channels) for p in pictures]
         self.data = data
@@ -86,9 +86,9 @@ class Pool:
 
 
 def turned(patch: npt.NDArray[np.float32], *, turns: int, mirrored: bool) -> npt.NDArray[np.float32]:
-    """Return a patch, shape (Y, X, C), turned and mirrored, as a network takes it: (C, Y, X)."""
-    out = np.rot90(patch, k=turns)
-    return np.ascontiguousarray((out[:, ::-1] if mirrored else out).transpose(2, 0, 1))
+    """Return a patch, shape (Y, X, C) or (D, Y, X, C), turned and mirrored, as a network takes it: (C, Y, X) or so."""
+    out = np.rot90(patch, k=turns, axes=(-3, -2))
+    return np.ascontiguousarray(np.moveaxis(out[..., ::-1, :] if mirrored else out, -1, 0))
 
 
 def reduce(picture: UInt8, factor: int) -> npt.NDArray[np.float32]:

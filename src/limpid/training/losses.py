@@ -1,6 +1,6 @@
 """Losses by name: functions of prediction and target that return a scalar, 0 where the two are equal.
 
-Both are of shape (N, C, H, W), their value range scaled to [0, 1].
+Both are of shape (N, C, H, W), or (N, C, D, H, W) for stacks, their value range scaled to [0, 1].
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def cross_entropy(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def ms_ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return 1 minus the mean multi-scale structural similarity of images and channels.
+    """Return 1 minus the mean multi-scale structural similarity of images and channels, and of the planes of stacks.
 
     Contrast and structure are compared at each of five scales, luminance at the coarsest, in Gaussian windows of 11 x
     11 pixels (standard deviation 1.5) that lie within the image; each scale is the one before, averaged over 2 x 2
@@ -97,6 +97,7 @@ def ms_ssim(prediction: Tensor, target: Tensor) -> Tensor:
     .. [2] H. Zhao, O. Gallo, I. Frosio, J. Kautz, "Loss functions for image restoration with neural networks",
        IEEE Trans. Comput. Imaging 3(1), 2017, doi:10.1109/TCI.2016.2644865: 0.84 of it and 0.16 of (weighted) l1.
     """
+    prediction, target = (image.flatten(1, -3) for image in (prediction, target))  # planes as channels
     side = min(prediction.shape[-2:])
     exponents = [e for scale, e in enumerate(_SCALES) if scale == 0 or side >> scale >= _WINDOW_PX]
     window = _window(min(side, _WINDOW_PX), like=prediction)

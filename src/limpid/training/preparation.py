@@ -39,11 +39,15 @@ class Preparation:
     skip_empty : float
         Share of the patches that are drawn anew as long as they hold nothing but noise, ``0 <= skip_empty < 1``. The
         others come from anywhere: a network that never sees empty regions invents structure in them.
+    planes : int or None
+        Consecutive planes of a stack that a patch is cut from, for volumetric networks; None for those of single
+        planes.
     """
 
     preprocessing: tuple[Step, ...] = ()
     augment: str = "turns"
     skip_empty: float = 0.0
+    planes: int | None = None
 
     def __post_init__(self) -> None:
         if self.augment not in AUGMENTATIONS:
@@ -51,6 +55,8 @@ class Preparation:
         check_number("skip_empty", self.skip_empty, low=0, high=1)
         if self.skip_empty == 1:
             raise ConfigError("skip_empty must be below 1: some patches have to come from anywhere; try 0.9.")
+        if self.planes is not None:
+            check_number("planes", self.planes, low=2, whole=True)
 
     def turn(self, rng: np.random.Generator, *, quarters: bool = True) -> tuple[int, bool]:
         """Draw by how many quarters a patch is turned (by halves, if not `quarters`), and whether it is mirrored."""
@@ -67,17 +73,21 @@ def holds_signal(noisy: FloatArray, level: FloatArray) -> bool:
 
     Parameters
     ----------
-    noisy, level : float32 array, shape (Y, X, C)
+    noisy, level : float32 array, shape (Y, X, C) or (D, Y, X, C)
         A patch, and the standard deviation of its noise.
     """
-    height, width = (length // _BOX_PX * _BOX_PX for length in noisy.shape[:2])
+    height, width = (length // _BOX_PX * _BOX_PX for length in noisy.shape[-3:-1])
     if height * width <= _BOX_PX**2:
         return True  # a patch of one box can't be told
 
     def boxes(values: FloatArray) -> FloatArray:
-        cells = values[:height, :width].reshape(height // _BOX_PX, _BOX_PX, width // _BOX_PX, _BOX_PX, -1)
-        means: FloatArray = cells.mean(axis=(1, 3))
+        *planes, _, _, channels = values.shape
+        cells = values[..., :height, :width, :].reshape(
+            *planes, height // _BOX_PX, _BOX_PX, width // _BOX_PX, _BOX_PX, channels
+        )
+        means: FloatArray = cells.mean(axis=(-4, -2))
         return means
 
-    noise = boxes(np.square(level)).mean(axis=(0, 1)) / _BOX_PX**2
-    return bool((boxes(noisy).var(axis=(0, 1), ddof=0) > _SIGNAL * noise).any())
+    axes = tuple(range(noisy.ndim - 1))
+    noise = boxes(np.square(level)).mean(axis=axes) / _BOX_PX**2
+    return bool((boxes(noisy).var(axis=axes, ddof=0) > _SIGNAL * noise).any())

@@ -31,7 +31,10 @@ class Album(Protocol):
     """What has pictures to show, as :class:`~limpid.training.collection.Collection` does."""
 
     def samples(self, count: int, *, side_px: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Return noisy pictures and their level, shape (C, H, W), float32, the value range as ``[0, 1]``."""
+        """Return noisy pictures and their level, float32, the value range as ``[0, 1]``.
+
+        Both of shape (C, H, W), or (C, D, H, W) for networks that take stacks.
+        """
         ...
 
 
@@ -41,7 +44,7 @@ class Previews:
     Parameters
     ----------
     album : Album
-        Images that are held out. Three are shown, of each the middle 256 x 256 pixels.
+        Images that are held out. Three are shown, of each the middle 256 x 256 pixels, and of stacks the middle plane.
     folder : Path
         Of the run.
     also : callable, optional
@@ -74,10 +77,12 @@ class Previews:
 def _row(noisy: FloatArray, level: FloatArray, network: nn.Module) -> list[Panel]:
     multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
     device = next(network.parameters()).device
-    height, width = (length // multiple * multiple for length in noisy.shape[1:])
-    noisy, level = (np.ascontiguousarray(part[:, :height, :width]) for part in (noisy, level))
+    height, width = (length // multiple * multiple for length in noisy.shape[-2:])
+    noisy, level = (np.ascontiguousarray(part[..., :height, :width]) for part in (noisy, level))
     inputs, told = (torch.from_numpy(part[None]).to(device) for part in (noisy, level))
     residual = network(inputs, told)[0].float().cpu().numpy()
+    if noisy.ndim == 4:
+        noisy, level, residual = (part[:, part.shape[1] // 2] for part in (noisy, level, residual))
     sigma = float(np.sqrt(np.mean(np.square(level)))) or 1 / 255
     removed = 0.5 - residual / (2 * _REACH * sigma)
     return [

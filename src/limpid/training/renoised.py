@@ -18,7 +18,7 @@ from limpid.training.degrade import add_noise
 
 __all__ = ["Degrade", "Renoised", "any_noise", "measured_noise"]
 
-#: Maps clean patches, shape (N, C, H, W), to noisy ones and the level that a network is told.
+#: Maps clean patches, shape (N, C, H, W) or (N, C, D, H, W), to noisy ones and the level that a network is told.
 Degrade = Callable[[Tensor, np.random.Generator], tuple[Tensor, Tensor]]
 
 
@@ -89,7 +89,7 @@ def measured_noise(noises: Sequence[tuple[NoiseModel, ...]]) -> Degrade:
             models = noises[int(rng.integers(len(noises)))]
             for channel, model in enumerate(models):
                 noisy[number, channel] = model.sample(patch[channel], rng=rng)
-            level[number] = level_maps(noisy[number].transpose(1, 2, 0), models).transpose(2, 0, 1)
+            level[number] = np.moveaxis(level_maps(np.moveaxis(noisy[number], 0, -1), models), -1, 0)
         return torch.from_numpy(noisy), torch.from_numpy(level)
 
     return degrade

@@ -39,11 +39,11 @@ def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser, cut: Cut | 
     return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def steps_of(epochs: float, *, pixels: int, batch: int, patch_px: int) -> int:
+def steps_of(epochs: float, *, pixels: int, batch: int, patch_px: int, planes: int = 1) -> int:
     """Return how many steps cover each pixel `epochs` times on average.
 
     Patches are drawn at random places, so that an epoch is a number of steps, not a pass: ``pixels / (batch *
-    patch_px^2)``, rounded up.
+    planes * patch_px^2)``, rounded up.
 
     Parameters
     ----------
@@ -53,10 +53,12 @@ def steps_of(epochs: float, *, pixels: int, batch: int, patch_px: int) -> int:
         Of all images to train on.
     batch, patch_px : int
         Patches in a step, and their side.
+    planes : int
+        Of a patch.
 
     Examples
     --------
     >>> steps_of(2, pixels=512 * 512, batch=8, patch_px=64)
     16
     """
-    return max(1, math.ceil(epochs * pixels / (batch * patch_px**2)))
+    return max(1, math.ceil(epochs * pixels / (batch * planes * patch_px**2)))

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from limpid.core.errors import ConfigError
 from limpid.models.checkpoint import load_network
-from limpid.models.registry import build_network
+from limpid.models.registry import build_network, is_volumetric
 from limpid.models.store import find_models
 from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_config
-from limpid.training.config import TrainConfig
+from limpid.training.config import PICTURE_LOSSES, TrainConfig, parse_loss
 from limpid.training.strategies import build_strategy
 
 __all__ = ["check_network", "initial_network", "network_of"]
@@ -61,7 +61,8 @@ def check_network(network: nn.Module, config: TrainConfig) -> None:
     Raises
     ------
     ConfigError
-        If it does not take patches of a stage, or has no prior and the strategy needs one.
+        If it does not take patches of a stage, has no prior and the strategy needs one, takes stacks and the patches
+        are of single planes or the other way round, or the loss needs whole patches and the strategy picks pixels.
     """
     name, strategy = config.architecture.name, build_strategy(config.strategy, config.strategy_parameters)
     multiple = int(network.size_multiple) * strategy.patch_multiple  # type: ignore[arg-type]  # attributes lack types
@@ -71,11 +72,25 @@ def check_network(network: nn.Module, config: TrainConfig) -> None:
                 f"{name!r} with these parameters takes multiples of {multiple} pixels by {config.strategy!r}, got "
                 f"patch_px = {stage.patch_px}; choose such a patch_px."
             )
+        if strategy.hides_pixels and stage.loss and (picture := _picture_loss(stage.loss)):
+            raise ConfigError(
+                f"{config.strategy!r} compares hidden pixels, and {picture!r} whole pictures; choose another loss, "
+                "such as 'mse'."
+            )
+    planes = config.data.preparation.planes
+    if is_volumetric(network) and planes is None:
+        raise ConfigError(f"{name!r} takes stacks; say of how many planes a patch is (planes), such as 8.")
+    if planes is not None and not is_volumetric(network):
+        raise ConfigError(f"{name!r} takes single planes, got planes = {planes}; leave it out, or choose 'unet3d'.")
     if strategy.needs_prior and not hasattr(network, "prior"):
         raise ConfigError(
             f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which {name!r} "
             "does not; choose 'blindspot', or another strategy."
         )
+
+
+def _picture_loss(loss: str) -> str | None:
+    return next((name for _, name in parse_loss(loss) if name in PICTURE_LOSSES), None)
 
 
 def network_of(start: str) -> tuple[str, dict[str, Any]]:

@@ -330,10 +330,11 @@ class _Again:
     def run(self, planes: FloatArray) -> FloatArray:
         if self._ran is not None and np.array_equal(planes, self._ran[0]):
             return self._ran[1]
-        image = Image(planes, "IYXC", (0.0, 1.0), source=self._image.source)
+        values = planes.reshape(self._image.values.shape)  # volumetric denoisers must know which planes are a stack
+        image = dataclasses.replace(self._image, values=values, value_range=(0.0, 1.0), alpha=None)
         strength, chroma = self._strengths
         clean = denoise_image(image, self._denoiser, level=self._level, strength=strength, chroma_strength=chroma)
-        return np.asarray(clean)
+        return clean.planes()
 
     def remember(self, denoised: Image) -> None:
         """Take an image as what comes out."""

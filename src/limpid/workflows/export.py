@@ -177,6 +177,7 @@ def _short_card(model: StoredModel) -> str:
         channels=card.channels,
         size_multiple=card.size_multiple,
         halo_px=card.halo_px,
+        halo_planes=card.halo_planes,
         sigma_max=card.sigma_max,
         bytes_per_pixel=card.bytes_per_pixel,
     ).to_json()

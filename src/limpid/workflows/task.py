@@ -270,7 +270,8 @@ def _tile_bytes(memory: int, whole: int) -> int:
 def _work_bytes(info: ImageInfo, denoiser: Denoiser, memory: int | None) -> int:
     """Return what an image takes while it is in work: itself, its output, and the work on a tile."""
     whole = _whole_bytes(info)
-    pixels = math.prod(info.shape) // (info.shape[0] if info.axes[0] in "TIZ" else 1) // info.channels
     capabilities = denoiser.capabilities
-    tile = capabilities.bytes_per_pixel * (pixels if capabilities.halo_px is None else min(pixels, _TILE_PIXELS))
+    height, width = (info.shape[info.axes.index(axis)] for axis in "YX")
+    pixels = height * width if capabilities.halo_px is None else min(info.pixels, _TILE_PIXELS)
+    tile = capabilities.bytes_per_pixel * pixels
     return 2 * whole + (tile if memory is None else min(tile, _tile_bytes(memory, whole)))

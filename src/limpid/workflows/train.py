@@ -20,6 +20,7 @@ from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.workflows.training_config import (
     CONVERGED,
     choose_network,
+    choose_planes,
     make_config,
     usual_batch,
     usual_patch_px,
@@ -120,6 +121,7 @@ def train(
     epochs: float | None = None,
     patience: int | None = None,
     patch_px: int | None = None,
+    planes: int | None = None,
     batch: int | None = None,
     learning_rate: float | None = None,
     preprocessing: Sequence[Step | Mapping[str, Any]] = (),
@@ -160,8 +162,8 @@ def train(
         With ``noise2void``: how many pixels above and below, and to either side, are hidden with each pixel, such as
         ``(0, 3)`` for noise that is correlated along rows. As far as it is measured to be where not given.
     architecture : str, optional
-        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), or another name of
-        :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
+        ``unet`` (of the size of the shipped one), ``small`` (a sixth of it), ``unet3d`` (for stacks), or another name
+        of :data:`limpid.models.registry.ARCHITECTURES`. That of `start_from` where not given, or else ``unet``.
     parameters : mapping, optional
         What the architecture is built with where its defaults are not wanted, such as ``{"latent_dim": 16}``.
     loss : str, optional
@@ -184,6 +186,9 @@ def train(
     patch_px, batch : int, optional
         Side and number of the patches in a batch. The side is a multiple of what the network takes, about 64 where not
         given; there are as many as have the pixels of 8 such patches, 64 at most.
+    planes : int, optional
+        With ``unet3d``, which sees the planes of a stack together: how many consecutive ones a patch is cut from, 2 at
+        least; 8 where not given. The side of a patch is then about 32.
     learning_rate : float, optional
         Highest rate; it warms up and falls to zero. 1e-3 where not given, 1e-4 with `adapt`.
     preprocessing : sequence of mapping
@@ -249,13 +254,16 @@ def train(
     folder = Path(output)
     _check(folder, noisy=noisy, clean=clean, pairs=pairs, resume=resume)
     _check_length(steps=steps, minutes=minutes, epochs=epochs, patience=patience)
-    preparation = Preparation(preprocessing=parse_steps(preprocessing), augment=augment, skip_empty=skip_empty)
     trained_on = choose_device(device)
     adapting = strategy == ADAPT
     if adapting and start_from is None:
         start_from = _ADAPTED
     network = choose_network(architecture, parameters, start_from)
     patch_px = usual_patch_px(network) if patch_px is None else patch_px
+    planes = choose_planes(network, planes)
+    preparation = Preparation(
+        preprocessing=parse_steps(preprocessing), augment=augment, skip_empty=skip_empty, planes=planes
+    )
     data = find_data(
         noisy,
         clean=clean,
@@ -276,7 +284,7 @@ def train(
         loss=loss,
         start_from=start_from,
         patch_px=patch_px,
-        batch=usual_batch(patch_px) if batch is None else batch,
+        batch=usual_batch(patch_px, planes) if batch is None else batch,
         rate=learning_rate if learning_rate is not None else _RATE_ADAPT if adapting else _RATE,
         seed=seed,
         patience=patience,
@@ -300,7 +308,13 @@ def train(
         if steps is None and resume:
             steps = stored_config(run).steps
         elif steps is None and epochs is not None:
-            steps = steps_of(epochs, pixels=data.training.pixels(), batch=config.stages[0].batch, patch_px=patch_px)
+            steps = steps_of(
+                epochs,
+                pixels=data.training.pixels(),
+                batch=config.stages[0].batch,
+                patch_px=patch_px,
+                planes=planes or 1,
+            )
         elif steps is None:
             steps = steps_within(60 * (minutes or _MINUTES), config, network=module, **options)
         config = dataclasses.replace(config, steps=steps)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpid.core.errors import OptionError
-from limpid.models.registry import ARCHITECTURES, DEFAULTS, NAMED, build_network
+from limpid.models.registry import ARCHITECTURES, DEFAULTS, NAMED, build_network, is_volumetric
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from limpid.training.config import TrainConfig
     from limpid.training.preparation import Preparation
     from limpid.workflows.training_data import TrainingData
@@ -17,6 +19,7 @@ __all__ = [
     "CONVERGED",
     "Network",
     "choose_network",
+    "choose_planes",
     "make_config",
     "usual_batch",
     "usual_patch_px",
@@ -24,6 +27,9 @@ __all__ = [
 
 #: Side of a patch, about, where none is asked for.
 _PATCH_PX: Final = 64
+
+#: The same where the network takes stacks, and the planes of a patch.
+_STACK_PATCH_PX, _STACK_PLANES = 32, 8
 
 #: Gain below which a run has converged, as a share of the noise's variance.
 CONVERGED: Final = 0.002
@@ -82,18 +88,44 @@ def choose_network(name: str | None, parameters: Mapping[str, Any] | None, start
 
 
 def usual_patch_px(network: Network) -> int:
-    """Return the side of a patch: the multiple of what the network takes nearest to 64; an autoencoder's input."""
-    module = build_network(network.architecture, {"channels": 1, **network.parameters})
+    """Return the side of a patch: the multiple of what the network takes nearest to 64; an autoencoder's input.
+
+    Of a network that takes stacks, it is the one nearest to 32.
+    """
+    module = _built(network)
     if hasattr(module, "input_px"):
         return int(module.input_px)  # type: ignore[arg-type]  # a module's attributes have no types
+    side = _STACK_PATCH_PX if is_volumetric(module) else _PATCH_PX
     # Twice what the network takes: that suits every strategy.
     multiple: int = 2 * module.size_multiple  # type: ignore[assignment,operator]  # a module's attributes have no types
-    return multiple // 2 if multiple > _PATCH_PX else round(_PATCH_PX / multiple) * multiple
+    return multiple // 2 if multiple > side else round(side / multiple) * multiple
 
 
-def usual_batch(patch_px: int) -> int:
+def choose_planes(network: Network, asked: int | None) -> int | None:
+    """Return the planes of a patch: None where the network takes single planes; 8 of a stack where none are asked for.
+
+    Raises
+    ------
+    OptionError
+        If some are asked for of a network that takes single planes.
+    """
+    if is_volumetric(_built(network)):
+        return _STACK_PLANES if asked is None else asked
+    if asked is not None:
+        raise OptionError(
+            f"{network.architecture} takes single planes, got planes = {asked}; leave it out, or choose the "
+            "architecture unet3d."
+        )
+    return None
+
+
+def usual_batch(patch_px: int, planes: int | None = None) -> int:
     """Return the number of patches in a batch: as many pixels as 8 patches of 64 x 64 have, in 1 to 64 patches."""
-    return min(_BATCH_MOST, max(1, round(8 * _PATCH_PX**2 / patch_px**2)))
+    return min(_BATCH_MOST, max(1, round(8 * _PATCH_PX**2 / (patch_px**2 * (planes or 1)))))
+
+
+def _built(network: Network) -> nn.Module:
+    return build_network(network.architecture, {"channels": 1, **network.parameters})
 
 
 def make_config(

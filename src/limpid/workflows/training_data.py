@@ -10,13 +10,15 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from limpid.core.errors import DataError, OptionError
 from limpid.workflows.expand import Found, find_images
 
 if TYPE_CHECKING:
     from limpid.core.image import FloatArray
     from limpid.training.choice import Choice
-    from limpid.training.collection import Collection, Partner
+    from limpid.training.collection import Collection, Exposure, Partner
     from limpid.training.preparation import Preparation
     from limpid.training.renoised import Renoised
 
@@ -72,7 +74,7 @@ class TrainingData:
     @property
     def shortest_px(self) -> int:
         """Height or width of some of the images, whichever is least."""
-        return min(int(length) for e in self.collections[-1].exposures(0) for length in e.planes.shape[1:3])
+        return min(int(length) for e in self.collections[-1].exposures(0) for length in e.planes.shape[-3:-1])
 
     def fitting_strategies(self) -> list[str]:
         """Return the strategies that data and noise allow, the one with the most to learn from first."""
@@ -86,8 +88,18 @@ class TrainingData:
         return found or [0.0]
 
     def pictures(self) -> list[FloatArray]:
-        """Return some of the images, shape (C, H, W), the value range as ``[0, 1]``."""
-        return [e.unit(e.planes[0]).transpose(2, 0, 1) for e in self.collections[0].exposures(0)[:8]]
+        """Return some of the images, the value range as ``[0, 1]``.
+
+        Of shape (C, H, W); of stacks, shape (C, D, H, W), no more than is looked at.
+        """
+        from limpid.inference.calibrate import STACK_LOOKED_AT
+
+        def picture(exposure: Exposure) -> FloatArray:
+            first = exposure.planes[0]
+            seen = first[tuple(map(slice, STACK_LOOKED_AT))] if first.ndim == 4 else first
+            return np.moveaxis(exposure.unit(seen), -1, 0)
+
+        return [picture(exposure) for exposure in self.collections[0].exposures(0)[:8]]
 
 
 def find_data(
@@ -135,7 +147,7 @@ def find_data(
         If no image can be used, or the noise rules out every strategy.
     """
     from limpid.training.choice import choose_strategy, far_from_gaussian, same_scene
-    from limpid.training.collection import PARTS_FROM, Collection
+    from limpid.training.collection import Collection
 
     options: dict[str, Any] = {"patch_px": patch_px, "value_range": value_range, "max_pixels": max_pixels}
     options |= {name: given for name, given in (("memory", memory), ("preparation", preparation)) if given is not None}
@@ -152,6 +164,7 @@ def find_data(
             f"no image in {pairs} has the name of a noisy one: the first of these is {found[0].relative}, the first "
             f"there {others[0].relative}; partners must have the same names."
         )
+    planes = None if preparation is None else preparation.planes
     partner: Partner = "clean" if clean is not None else "exposure" if pairs is not None else "none"
     training, held_out = _split(files)
     collection = Collection(training, partner=partner, **options)
@@ -160,6 +173,7 @@ def find_data(
     if (
         partner == "none"
         and stacks
+        and planes is None
         and (strategy == "noise2noise" or (strategy == "auto" and all(map(same_scene, some))))
     ):
         partner = "frame"
@@ -167,7 +181,7 @@ def find_data(
     options |= {"partner": partner, "channels": collection.channels}
     if held_out:
         validation = Collection(held_out, **options)
-    elif hold_out_parts or all(len(exposure.planes) >= PARTS_FROM for exposure in some):
+    elif hold_out_parts or all(exposure.parts_are_planes(planes) for exposure in some):
         collection, validation = (
             collection.otherwise(partner=partner, part=(_HELD_OUT_PART, last)) for last in (False, True)
         )
@@ -196,7 +210,7 @@ def _synthetic(found: list[Found], clean: list[Found], strategy: str, options: d
     second = Collection(held_out, partner="clean alone", **options) if held_out else first
     collections: tuple[Collection, ...] = (first, second)
     if found:
-        preparation = dataclasses.replace(options.get("preparation", Preparation()), skip_empty=0.0)
+        preparation = dataclasses.replace(options.get("preparation", Preparation()), skip_empty=0.0, planes=None)
         noisy = Collection(_alone(found), **options | {"patch_px": 8, "preparation": preparation})
         noises = [exposure.models for exposure in noisy.exposures(0)]
         reason = f"clean images of other scenes, to which the noise measured in {len(noises)} noisy ones is added"

@@ -206,3 +206,67 @@ def test_chroma_strength_of_a_blind_denoiser_leaves_luma_to_the_other():
     image = Image.from_array(np.full((4, 4, 3), [0.2, 0.4, 0.9], np.float32), value_range=(0, 1))
     clean = denoise_image(image, Blind(), level=level(0.1, 0.1, 0.1), strength=1, chroma_strength=0)
     assert clean.values[0, 0] == pytest.approx([0.2 - 0.25, 0.4 - 0.25, 0.9 - 0.25])
+
+
+class Blend(Shrink):
+    """Moves every value towards the mean of its 3 x 3 x 3 neighbours in the stack."""
+
+    def __init__(self, **capabilities):
+        super().__init__(**{"halo_planes": 1, **capabilities})
+
+    def denoise_plane(self, noisy, level):
+        return self.denoise_stack(noisy[None], level)[0]
+
+    def denoise_stack(self, noisy, level):
+        self.seen.append((noisy.shape, np.array(level)))
+        mean = ndimage.uniform_filter(noisy, (3, 3, 3, 1), mode="nearest")
+        return noisy + np.minimum(level * 4, 1) * (mean - noisy)
+
+
+@pytest.mark.parametrize("shape", [(40, 90, 130), (9, 300, 70), (100, 20, 16), (3, 8, 9), (1, 70, 70)])
+def test_slabs_give_what_the_whole_stack_gives(shape):
+    image, denoiser = noisy_image(shape, axes="ZYX"), Blend(bytes_per_pixel=1)
+    whole = denoise_image(image, Blend(halo_px=None), level=level(0.1))
+    for memory in (1, 50_000, 200_000):
+        slabs = denoise_image(image, denoiser, level=level(0.1), memory=memory)
+        assert np.array_equal(slabs.values, whole.values)
+    assert len(denoiser.seen) > 3 or np.prod(shape) < 64 * 64 * 8
+
+
+def test_memory_bounds_the_pixels_of_a_slab_and_its_halos_are_the_smaller_part():
+    denoiser = Blend(bytes_per_pixel=100, halo_px=8, halo_planes=4)
+    denoise_image(noisy_image((200, 150, 150), axes="TYX"), denoiser, level=level(0.1), memory=20_000_000)
+    sizes = [np.prod(shape) for shape, _ in denoiser.seen]
+    assert max(sizes) * 100 <= 21_000_000
+    assert sum(sizes) < 2 * 200 * 150 * 150
+
+
+def test_volumes_of_a_series_do_not_see_each_other():
+    image = noisy_image((2, 5, 8, 9), axes="TZYX")
+    clean = denoise_image(image, Blend(), level=level(0.1)).values
+    for volume, expected in zip(image.values, clean, strict=True):
+        alone = denoise_image(Image.from_array(volume, axes="ZYX"), Blend(), level=level(0.1)).values
+        assert np.array_equal(alone, expected)
+
+
+def test_a_single_plane_is_a_stack_of_one():
+    denoiser = Blend()
+    clean = denoise_image(noisy_image((8, 9)), denoiser, level=level(0.1))
+    assert (clean.values.shape, [shape for shape, _ in denoiser.seen]) == ((8, 9), [(1, 8, 9, 1)])
+
+
+def test_gaps_of_a_stack_are_filled_plane_by_plane_and_stay():
+    values = np.random.default_rng(0).random((4, 12, 12)).astype(np.float32)
+    values[2, 3:5, 3] = np.nan
+    clean = denoise_image(Image.from_array(values, axes="ZYX", value_range=(0, 1)), Blend(), level=level(0.1)).values
+    assert np.array_equal(np.isnan(clean), np.isnan(values))
+    assert not np.allclose(clean[1], values[1])
+
+
+def test_a_level_that_follows_the_signal_is_told_for_every_value_of_a_stack():
+    denoiser = Blend()
+    denoise_image(noisy_image((4, 8, 9), axes="ZYX"), denoiser, level=lambda tile: 0.1 * tile)
+    assert denoiser.seen[0][1].shape == (4, 8, 9, 1)
+    denoiser = Blend(level_map=False)
+    denoise_image(noisy_image((4, 8, 9), axes="ZYX"), denoiser, level=lambda tile: 0.1 * tile)
+    assert denoiser.seen[0][1].shape == (1,)

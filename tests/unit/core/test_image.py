@@ -95,3 +95,20 @@ def test_errors_name_the_source():
     with pytest.raises(ImageError, match=r"^a\.tif: ") as caught:
         Image(np.zeros((2, 2), np.int32), "YX", (0, 1), source="a.tif")
     assert caught.value.source == "a.tif"
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "stacks"),
+    [
+        ("YX", (4, 5), (1, 1, 4, 5, 1)),
+        ("YXC", (4, 5, 3), (1, 1, 4, 5, 3)),
+        ("TYX", (6, 4, 5), (1, 6, 4, 5, 1)),
+        ("IYXC", (6, 4, 5, 3), (1, 6, 4, 5, 3)),
+        ("TZYX", (2, 6, 4, 5), (2, 6, 4, 5, 1)),
+    ],
+)
+def test_stacks_are_of_the_axis_before_the_plane(axes, shape, stacks):
+    values = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    found = Image.from_array(values, axes=axes).stacks()
+    assert found.shape == stacks
+    assert np.array_equal(found.ravel(), values.ravel())

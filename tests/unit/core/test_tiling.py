@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limpid.core.tiling import tile_spans
+from limpid.core.tiling import read_length, tile_spans
 
 
 @st.composite
@@ -36,6 +36,14 @@ def test_tiles_start_on_the_grid_and_are_equally_long(geometry):
     if len(spans) > 1:
         assert all(span.stop - span.start == tile for span in spans[:-1])
         assert tile - align < spans[-1].stop - spans[-1].start <= tile
+
+
+@given(geometries())
+def test_the_pixels_read_are_those_of_all_tiles_but_what_the_last_may_lack(geometry):
+    length, tile, halo, align = geometry
+    spans = list(tile_spans(length, tile=tile, halo=halo, align=align))
+    read = sum(span.stop - span.start for span in spans)
+    assert 0 <= read_length(length, tile=tile, halo=halo) - read < align
 
 
 def test_a_hand_sized_example():

@@ -198,7 +198,7 @@ def test_an_autoencoder_learns_squares(files: Path, tmp_path: Path) -> None:
         tmp_path / "mine",
         clean=files / "clean",
         architecture="autoencoder",
-        parameters={"input_px": 16, "latent_dim": 9, "widths": [8]},
+        parameters={"input_px": 28, "latent_dim": 9, "widths": [8]},  # no divisor of the sizes that are measured on
         patch_px=None,
     )
     assert done.architecture == "autoencoder"

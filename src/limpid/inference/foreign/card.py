@@ -20,7 +20,14 @@ CARD_NOTE: Final = "limpid_card"
 
 _OUTPUTS: Final = ("image", "residual")
 _NAMES: Final = ("noisy", "level")
-_COUNTS: Final = {"channels": 1, "size_multiple": 1, "align_px": 1, "halo_px": 0, "bytes_per_pixel": 1}
+_COUNTS: Final = {
+    "channels": 1,
+    "size_multiple": 1,
+    "align_px": 1,
+    "halo_px": 0,
+    "halo_planes": 0,
+    "bytes_per_pixel": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +48,9 @@ class OnnxCard:
         Tiles also begin at multiples of this: for networks that halve the image and pad it themselves.
     halo_px : int or None
         Pixels around a tile that the network must see.
+    halo_planes : int or None
+        Planes around a slab that the network must see. It says that the network takes stacks, and goes with `halo_px`
+        and `size_multiple`.
     sigma_max : float
         Largest noise level it was made for, as a share of the value range.
     bytes_per_pixel : int or None
@@ -54,6 +64,7 @@ class OnnxCard:
     size_multiple: int | None = None
     align_px: int | None = None
     halo_px: int | None = None
+    halo_planes: int | None = None
     sigma_max: float = math.inf
     bytes_per_pixel: int | None = None
 
@@ -101,7 +112,14 @@ class OnnxCard:
         if wrong or "output" not in raw:
             key = wrong[0] if wrong else "output"
             raise ModelError(f"{source}: {key} must be {_rule(key)}, got {raw.get(key)!r}.", source=source)
-        return cls(**raw)
+        card = cls(**raw)
+        if card.halo_planes is not None and None in (card.halo_px, card.size_multiple):
+            raise ModelError(
+                f"{source}: halo_planes says that the network takes stacks; halo_px and size_multiple go with it, add "
+                "them.",
+                source=source,
+            )
+        return card
 
     @classmethod
     def example(cls, *, noisy: str | None = None, level: str | None = None, channels: int | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
-from limpid.inference.denoiser import denoised
+from limpid.inference.denoiser import as_stack_of_one, denoised
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.runtimes import Network, Precision, Runtime, check_precision, load_runtime
 
@@ -69,7 +69,16 @@ class ForeignDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""
-        return denoised(self.network, noisy, level, pad=self.sizes.padding(*noisy.shape[:2]))
+        if self.capabilities.volumetric:
+            return as_stack_of_one(self, noisy, level)
+        return self._denoised(noisy, level)
+
+    def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return the denoised stack, see :meth:`limpid.core.denoiser.StackDenoiser.denoise_stack`."""
+        return self._denoised(noisy, level)
+
+    def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        return denoised(self.network, noisy, level, pad=self.sizes.padding(*noisy.shape[-3:-1]))
 
 
 def chosen_runtime(

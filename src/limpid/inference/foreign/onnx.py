@@ -39,8 +39,8 @@ class _Plan(NamedTuple):
         return (
             self.level is not None
             and self.level.shape is not None
-            and len(self.level.shape) == 4
-            and (self.level.shape[2] != 1 or self.side == 1)
+            and len(self.level.shape) in (4, 5)
+            and (self.level.shape[-1] != 1 or self.side == 1)
         )
 
 
@@ -84,6 +84,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
             blind=plan.level is None,
             sigma_max=card.sigma_max,
             halo_px=halo,
+            halo_planes=card.halo_planes,
             align_px=grid,
             bytes_per_pixel=card.bytes_per_pixel or _BYTES_PER_PIXEL,
         ),
@@ -132,10 +133,17 @@ def _plan(graph: Graph, card: OnnxCard | None, path: Path) -> _Plan:
 def _image(port: Port, card: OnnxCard | None, path: Path) -> tuple[int, int | None]:
     """Return the channels, and height and width where they are fixed."""
     shape = port.shape
-    if shape is None or len(shape) != 4 or shape[0] not in (None, 1):
+    stacks = card is not None and card.halo_planes is not None
+    if shape is None or len(shape) != (5 if stacks else 4) or shape[0] not in (None, 1):
         raise ModelError(
             f"{path}: the image {port.name!r} has the shape {_written(shape)}; what can be used is (1, channels, "
-            "height, width), with any of them free.",
+            "height, width), with any of them free, and where the card says halo_planes, (1, channels, planes, height, "
+            "width).",
+            source=str(path),
+        )
+    if stacks and any(length is not None for length in shape[2:]):
+        raise ModelError(
+            f"{path}: stacks must be {_written(shape)}; export the network with planes, height and width free.",
             source=str(path),
         )
     told = None if card is None else card.channels
@@ -149,7 +157,7 @@ def _image(port: Port, card: OnnxCard | None, path: Path) -> tuple[int, int | No
             "used, in the order (1, channels, height, width).",
             source=str(path),
         )
-    height, width = shape[2:]
+    height, width = shape[-2:]
     if height != width:
         raise ModelError(
             f"{path}: images must be {_written(shape)}; export the network with height and width free, or both the "

@@ -30,7 +30,10 @@ PRECISIONS: Final[tuple[Precision, ...]] = ("bf16", "fp32")
 
 
 class Network(Protocol):
-    """A compiled model: residual from noisy image and level, all float32 of shape (1, C, H, W)."""
+    """A compiled model: residual from noisy image and level, all float32 of shape (1, C, H, W).
+
+    Of a volumetric model, they are stacks of shape (1, C, D, H, W).
+    """
 
     def __call__(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the residual to add to `noisy`. Calls from several threads take turns."""

@@ -12,6 +12,7 @@ from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.checkpoint import load_network
+from limpid.models.layout import channels_last, layout_of
 from limpid.models.store import StoredModel
 
 __all__ = ["TorchRuntime"]
@@ -75,7 +76,7 @@ class TorchRuntime:
 
     def prepare(self, module: nn.Module, *, precision: Precision) -> Network:
         """Return a module that is called as ``module(noisy, level)``, ready to run."""
-        network = module.eval().to(self.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = module.eval().to(self.torch_device, memory_format=layout_of(module))  # type: ignore[call-overload]
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -91,5 +92,5 @@ class TorchRuntime:
 
     def _tensor(self, array: FloatArray) -> torch.Tensor:
         # torch warns of arrays that are read-only, as a level for all pixels is.
-        writable = np.require(array, requirements="W")
-        return torch.from_numpy(writable).to(self.torch_device, memory_format=torch.channels_last)
+        tensor = torch.from_numpy(np.require(array, requirements="W"))
+        return tensor.to(self.torch_device, memory_format=channels_last(tensor))

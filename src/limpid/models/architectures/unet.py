@@ -11,38 +11,60 @@ value range by a single division.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["UNet"]
+__all__ = ["Layers", "UNet"]
 
 
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
+class Layers(NamedTuple):
+    """What a U-Net is made of.
+
+    Attributes
+    ----------
+    conv, down, up : callable
+        From channels in and out to a convolution: that keeps the size, halves it, and doubles it again.
+    unshuffle, shuffle : callable
+        From a tensor to one of half the height and width and four times the channels, and back.
+    """
+
+    conv: Callable[[int, int], nn.Module]
+    down: Callable[[int, int], nn.Module]
+    up: Callable[[int, int], nn.Module]
+    unshuffle: Callable[[Tensor], Tensor]
+    shuffle: Callable[[Tensor], Tensor]
+
+
+#: Of images, shape (N, C, H, W).
+_PLANE: Final = Layers(
+    conv=lambda inputs, outputs: nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False),
+    down=lambda inputs, outputs: nn.Conv2d(inputs, outputs, kernel_size=2, stride=2, bias=False),
+    up=lambda inputs, outputs: nn.ConvTranspose2d(inputs, outputs, kernel_size=2, stride=2, bias=False),
+    unshuffle=lambda image: functional.pixel_unshuffle(image, 2),
+    shuffle=lambda image: functional.pixel_shuffle(image, 2),
+)
 
 
 class ResidualBlock(nn.Module):
     """``x + conv(relu(conv(x)))``; the second convolution starts small, so a new block is near identity."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, conv: Callable[[int, int], nn.Module]) -> None:
         super().__init__()
-        self.first = _conv(width, width)
-        self.second = _conv(width, width)
-        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
-        nn.init.kaiming_normal_(self.second.weight, nonlinearity="relu")
+        self.first = conv(width, width)
+        self.second = conv(width, width)
+        for weight in self.parameters():
+            nn.init.kaiming_normal_(weight, nonlinearity="relu")
         with torch.no_grad():
-            self.second.weight.mul_(0.1)
+            for weight in self.second.parameters():
+                weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.second(functional.relu(self.first(x)))
         return out
-
-
-def _blocks(width: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
 
 
 class UNet(nn.Module):
@@ -63,6 +85,8 @@ class UNet(nn.Module):
     #: Image and level times a factor give the residual times that factor.
     homogeneous = True
 
+    layers: ClassVar[Layers] = _PLANE
+
     def __init__(
         self,
         *,
@@ -77,13 +101,18 @@ class UNet(nn.Module):
                 f"one entry of blocks per width and one fewer of decoder_blocks are needed: got widths={widths}, "
                 f"blocks={blocks}, decoder_blocks={decoder_blocks}"
             )
-        self.stem = _conv(8 * channels, widths[0])
-        self.encoder = nn.ModuleList(_blocks(w, n) for w, n in zip(widths, blocks, strict=True))
+        conv, down, up, *_ = self.layers
+
+        def body(width: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(ResidualBlock(width, conv) for _ in range(count)))
+
+        self.stem = conv(8 * channels, widths[0])
+        self.encoder = nn.ModuleList(body(w, n) for w, n in zip(widths, blocks, strict=True))
         pairs = list(itertools.pairwise(widths))
-        self.down = nn.ModuleList(nn.Conv2d(a, b, kernel_size=2, stride=2, bias=False) for a, b in pairs)
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, kernel_size=2, stride=2, bias=False) for a, b in pairs)
-        self.decoder = nn.ModuleList(_blocks(w, n) for w, n in zip(widths[:-1], decoder_blocks, strict=True))
-        self.head = _conv(widths[0], 4 * channels)
+        self.down = nn.ModuleList(down(a, b) for a, b in pairs)
+        self.up = nn.ModuleList(up(b, a) for a, b in pairs)
+        self.decoder = nn.ModuleList(body(w, n) for w, n in zip(widths[:-1], decoder_blocks, strict=True))
+        self.head = conv(widths[0], 4 * channels)
 
     def forward(self, noisy: Tensor, level: Tensor) -> Tensor:
         """Return the predicted residual (clean minus noisy).
@@ -100,7 +129,7 @@ class UNet(nn.Module):
         Tensor, shape (N, C, H, W)
             What to add to `noisy`.
         """
-        x = self.stem(functional.pixel_unshuffle(torch.cat([noisy, level], dim=1), 2))
+        x = self.stem(self.layers.unshuffle(torch.cat([noisy, level], dim=1)))
         skips = []
         for encoder, down in zip(self.encoder, self.down, strict=False):
             x = encoder(x)
@@ -109,12 +138,13 @@ class UNet(nn.Module):
         x = self.encoder[-1](x)
         for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
             x = decoder(up(x) + skips.pop())
-        return functional.pixel_shuffle(self.head(x), 2)
+        return self.layers.shuffle(self.head(x))
 
     @torch.no_grad()
     def scale_residual(self, factor: float) -> None:
         """Multiply what the network answers, from now on, by a factor."""
-        self.head.weight *= factor
+        for weight in self.head.parameters():
+            weight.mul_(factor)
 
     @property
     def size_multiple(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from limpid.models.layout import channels_last
 from limpid.models.prior import Prior
 from limpid.training.batch import Batch
 
@@ -50,7 +51,7 @@ class Predict:
     shared: Shared = alone
 
     def __call__(self, noisy: Tensor, level: Tensor) -> Tensor:
-        """Return denoised patches; all of shape (N, C, H, W)."""
+        """Return denoised patches; all of shape (N, C, H, W), or (N, C, D, H, W) where the network takes stacks."""
         (residual,) = self._run(lambda *batch: (self.network(*batch),), noisy, level)
         return noisy + residual
 
@@ -61,7 +62,7 @@ class Predict:
 
     def _run(self, function: Any, noisy: Tensor, level: Tensor) -> tuple[Tensor, ...]:
         def run(noisy: Tensor, level: Tensor) -> tuple[Tensor, ...]:
-            inputs, told = (t.contiguous(memory_format=torch.channels_last) for t in (noisy, level))
+            inputs, told = (t.contiguous(memory_format=channels_last(t)) for t in (noisy, level))
             with torch.autocast(inputs.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 return tuple(tensor.float() for tensor in function(inputs, told))
 

@@ -24,7 +24,8 @@ class Neighbor2Neighbor:
     """Take two half-size images from the cells of 2 x 2 pixels; one is the target of the other [1]_.
 
     Their signals differ where there is detail; a second term compares with the difference that the whole image,
-    denoised, has at the same pixels.
+    denoised, has at the same pixels. In all planes of a stack the same pixels are taken, so that what does not move
+    stays where it is.
 
     References
     ----------
@@ -42,14 +43,16 @@ class Neighbor2Neighbor:
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss (see :class:`~limpid.training.strategies.base.Strategy`)."""
-        count, _, height, width = batch.noisy.shape
+        count, *over, height, width = batch.noisy.shape
         picked = _PAIRS[torch.randint(len(_PAIRS), (count, height // 2, width // 2), generator=generator)]
         picked = picked.to(batch.noisy.device)
+        ones = [1] * (len(over) + 1)
 
         def halves(image: Tensor) -> tuple[Tensor, Tensor]:
-            cells = functional.pixel_unshuffle(image, 2).reshape(count, -1, 4, height // 2, width // 2)
+            cells = functional.pixel_unshuffle(image, 2).reshape(count, *over, 4, height // 2, width // 2)
+            one = cells[..., :1, :, :]
             first, second = (
-                cells.gather(2, which[:, None, None].expand(-1, image.shape[1], 1, -1, -1))[:, :, 0]
+                cells.gather(-3, which.view(count, *ones, height // 2, width // 2).expand_as(one)).squeeze(-3)
                 for which in picked.unbind(-1)
             )
             return first, second

@@ -32,6 +32,8 @@ class Noise2Void:
     Noise that is correlated can be predicted from the neighbours it is correlated with. They are hidden with the pixel,
     and each gets the value of a pixel up to two outside of all of them [3]_.
 
+    In stacks, pixels are hidden in each plane by itself: their noise is taken to be independent between planes.
+
     What is learnt uses a pixel's surroundings alone. The pixel's own value is mixed back after training
     (:mod:`limpid.training.mixing`).
 
@@ -66,18 +68,20 @@ class Noise2Void:
 
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss at hidden pixels (see :class:`~limpid.training.strategies.base.Strategy`)."""
-        image, y, x = self._picked(batch.noisy, generator)
-        hidden = batch.noisy.clone()
+        noisy = _planes(batch.noisy)
+        image, y, x = self._picked(noisy, generator)
+        hidden = noisy.clone()
         height, width = hidden.shape[2:]
         reach_y, reach_x = self.mask_px
         steps = [(dy, dx) for dy in range(-reach_y, reach_y + 1) for dx in range(-reach_x, reach_x + 1)]
-        drawn = self._drawn(batch.noisy, image, y, x, count=len(steps), generator=generator)
+        drawn = self._drawn(noisy, image, y, x, count=len(steps), generator=generator)
         for (dy, dx), values in zip(steps, drawn, strict=True):
             inside = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
             # Pixels of all channels at one place are hidden together: their noise may be alike.
             hidden[image[inside], :, y[inside] + dy, x[inside] + dx] = values[inside]
-        denoised = predict(hidden, batch.level_of(hidden))
-        return loss(denoised[image, :, y, x], batch.noisy[image, :, y, x])
+        given = _stacked(hidden, like=batch.noisy)
+        denoised = _planes(predict(given, batch.level_of(given)))
+        return loss(denoised[image, :, y, x], noisy[image, :, y, x])
 
     def _picked(self, noisy: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return image, row and column of one pixel in each cell."""
@@ -114,3 +118,13 @@ class Noise2Void:
         picked = torch.multinomial(inside.float().cpu(), count, replacement=True, generator=generator).to(noisy.device)
         rows, columns = rows.gather(1, picked), columns.gather(1, picked)
         return noisy[image[:, None], :, rows, columns].transpose(0, 1)
+
+
+def _planes(patches: Tensor) -> Tensor:
+    """Return patches, shape (N, C, H, W), as they are; of stacks, shape (N, C, D, H, W), each plane as one."""
+    return patches.transpose(1, 2).flatten(0, 1) if patches.ndim == 5 else patches
+
+
+def _stacked(planes: Tensor, *, like: Tensor) -> Tensor:
+    """Return what :func:`_planes` made of patches of another's shape, in that shape."""
+    return planes.reshape(like.transpose(1, 2).shape).transpose(1, 2) if like.ndim == 5 else planes

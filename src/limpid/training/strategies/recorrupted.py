@@ -23,9 +23,9 @@ def recorrupted(batch: Batch, share: float | Tensor, generator: torch.Generator)
     """
     drawn = batch.level * torch.randn(batch.noisy.shape, generator=generator).to(batch.level.device)
     given = torch.cat([batch.noisy + share * drawn, batch.noisy - share * drawn])
-    more = (1 + torch.as_tensor(share).square()).sqrt().expand(len(drawn), 1, 1, 1).repeat(2, 1, 1, 1)
+    more = (1 + torch.as_tensor(share).square()).sqrt().expand(len(drawn), *[1] * (drawn.ndim - 1))
     target = torch.cat([batch.noisy - drawn / share, batch.noisy + drawn / share])
-    return Batch(given, batch.level_of(given) * more.to(given.device), target)
+    return Batch(given, batch.level_of(given) * torch.cat([more, more]).to(given.device), target)
 
 
 class Recorrupted:
@@ -59,7 +59,8 @@ class Recorrupted:
     def objective(self, predict: Predict, batch: Batch, loss: Loss, generator: torch.Generator) -> Tensor:
         """Return the loss (see :class:`~limpid.training.strategies.base.Strategy`)."""
         low, high = _SHARES
-        share = low + (high - low) * torch.rand((len(batch.noisy), 1, 1, 1), generator=generator).to(batch.level.device)
+        each = (len(batch.noisy), *[1] * (batch.noisy.ndim - 1))
+        share = low + (high - low) * torch.rand(each, generator=generator).to(batch.level.device)
         two = recorrupted(batch, share, generator)
         assert two.target is not None
         return loss(predict(two.noisy, two.level), two.target)
