@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from limpid.core.errors import OptionError, WriteError
-from limpid.jobs.job import Job, Row
+from limpid.jobs.job import About, Job, Row
 from limpid.jobs.lock import take_lock
 from limpid.jobs.manifest import Item
 
@@ -101,14 +101,7 @@ class JobFolder:
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
-    def add(
-        self,
-        items: Iterable[Item],
-        *,
-        model: Mapping[str, Any],
-        options: Mapping[str, Any],
-        inputs: Sequence[str] = (),
-    ) -> Job:
+    def add(self, items: Iterable[Item], about: About) -> Job:
         """Plan a job; it is there as a whole or not at all.
 
         Raises
@@ -122,7 +115,7 @@ class JobFolder:
                 shutil.rmtree(left)
             partial = Path(tempfile.mkdtemp(dir=self.path, prefix=".plan-"))
             partial.chmod(self.path.stat().st_mode)  # mkdtemp lets nobody else in
-            job = Job.create(partial, items, model=model, options=options, inputs=inputs)
+            job = Job.create(partial, items, about)
             return Job(partial.rename(self.path / f"{number:04}"), job.header)
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -141,22 +134,19 @@ def last_rows(jobs: Iterable[Job]) -> dict[Key, Row]:
     }
 
 
-def check_same(job: Job, **now: Mapping[str, Any]) -> None:
-    """Refuse to go on with a job in another way than it was begun.
-
-    Parameters
-    ----------
-    job : Job
-        The job.
-    **now
-        ``model`` and ``options``, as its header has them.
+def check_same(job: Job, about: About) -> None:
+    """Refuse to go on with a job by another model or other options than it was begun with.
 
     Raises
     ------
     OptionError
         If they differ; the message names each difference.
     """
-    differences = [line for group in now for line in _differences(group, getattr(job.header, group), now[group])]
+    differences = [
+        line
+        for group in ("model", "options")
+        for line in _differences(group, getattr(job.header, group), getattr(about, group))
+    ]
     if differences:
         raise OptionError(
             f"{job.folder} is a job with another model or other options: {'; '.join(differences)}. Go on with the "

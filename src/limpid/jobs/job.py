@@ -16,7 +16,7 @@ from limpid.jobs.lock import Lock, take_lock
 from limpid.jobs.manifest import Item, Shard, read_shards, shard_size, write_manifest
 from limpid.jobs.stamp import sha256_of
 
-__all__ = ["Claim", "Header", "Job", "Row"]
+__all__ = ["About", "Claim", "Header", "Job", "Row"]
 
 #: A line of a receipt: what became of one item, in values that JSON holds.
 Row = Mapping[str, Any]
@@ -30,15 +30,28 @@ _RECEIPTS: Final = "receipts"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
-    """What decides the results of a job.
+class About:
+    """What a job is about, beside its items.
 
     Attributes
     ----------
     model, options : mapping
-        In plain values, by name.
+        What decides the results, in plain values by name.
     inputs : sequence of str
         What the user named; it decides nothing that the manifest does not.
+    """
+
+    model: Mapping[str, Any]
+    options: Mapping[str, Any]
+    inputs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header(About):
+    """What a job is about, and which plan it has.
+
+    Attributes
+    ----------
     manifest_sha256 : str
         Hash of the manifest's bytes.
     items, shard_size : int
@@ -47,9 +60,6 @@ class Header:
         Version of the format.
     """
 
-    model: Mapping[str, Any]
-    options: Mapping[str, Any]
-    inputs: Sequence[str]
     manifest_sha256: str
     items: int
     shard_size: int
@@ -98,15 +108,7 @@ class Job:
     header: Header
 
     @classmethod
-    def create(
-        cls,
-        folder: Path,
-        items: Iterable[Item],
-        *,
-        model: Mapping[str, Any],
-        options: Mapping[str, Any],
-        inputs: Sequence[str] = (),
-    ) -> Self:
+    def create(cls, folder: Path, items: Iterable[Item], about: About) -> Self:
         """Write a plan into an empty folder, which is to be renamed when it is whole.
 
         Raises
@@ -117,9 +119,9 @@ class Job:
         count = write_manifest(folder / _MANIFEST, items)
         (folder / _RECEIPTS).mkdir()
         header = Header(
-            model=model,
-            options=options,
-            inputs=list(inputs),
+            model=about.model,
+            options=about.options,
+            inputs=list(about.inputs),
             manifest_sha256=sha256_of(folder / _MANIFEST),
             items=count,
             shard_size=shard_size(count),

@@ -19,30 +19,28 @@ __all__ = ["local_engine"]
 _WORTH_A_PROCESS: Final = 16
 
 
-def local_engine(task: DenoiseTask, *, images: int) -> Engine:
-    """Return what does the shards of a call on this machine.
-
-    Parameters
-    ----------
-    task : DenoiseTask
-        What is done to each image.
-    images : int
-        How many there are.
-    """
+def local_engine(task: DenoiseTask) -> Engine:
+    """Return what does the shards of a call on this machine."""
     options = task.options
     cores = options.threads or _cores()
-    processes = 1
-    if options.deciding(task.denoiser)["device"] != "cuda":  # processes would share its memory
-        processes = max(min(core_groups(cores), images // _WORTH_A_PROCESS, _fitting(options.memory)), 1)
-    if processes > 1:
-        memory = None if options.memory is None else options.memory // processes
-        task = DenoiseTask(task.root, replace(options, threads=cores // processes, memory=memory))
-    threads = threads_for(cores // processes)
 
     def run(job: Job, numbers: Sequence[int]) -> Generator[Receipt, None, None]:
-        return run_local(job, task, numbers, processes=processes, threads=threads)
+        processes = 1
+        if options.deciding(task.denoiser)["device"] != "cuda":  # processes would share its memory
+            images = len(numbers) * job.header.shard_size
+            processes = max(min(core_groups(cores), images // _WORTH_A_PROCESS, _fitting(options.memory)), 1)
+        threads = threads_for(cores // processes)
+        return run_local(job, _share(task, processes, cores), numbers, processes=processes, threads=threads)
 
     return run
+
+
+def _share(task: DenoiseTask, processes: int, cores: int) -> DenoiseTask:
+    """Return the task for one of several processes, with its share of cores and memory."""
+    if processes == 1:
+        return task
+    memory = None if task.options.memory is None else task.options.memory // processes
+    return DenoiseTask(task.root, replace(task.options, threads=cores // processes, memory=memory))
 
 
 def _fitting(memory: int | None) -> int:

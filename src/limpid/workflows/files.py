@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from limpid.core.errors import OptionError, WriteError
-from limpid.jobs import Item
+from limpid.jobs import About, Item
 from limpid.jobs.names import text_of
 from limpid.workflows.engines import local_engine
 from limpid.workflows.job import Done, items_of, run_job
@@ -22,7 +23,7 @@ from limpid.workflows.plan import Plan, plan_outputs
 from limpid.workflows.task import DenoiseTask, FileResult, names_of
 from limpid.workflows.watcher import Watcher
 
-__all__ = ["FileResult", "FilesSummary", "denoise_files"]
+__all__ = ["FileResult", "FilesSummary", "about", "check_recorded", "collected", "denoise_files", "warn_of_memory"]
 
 _log = logging.getLogger(__name__)
 
@@ -82,57 +83,72 @@ def denoise_files(
     options = options or DenoiseOptions()
     started = time.perf_counter()
     plan = plan_outputs(inputs, output, in_place=options.in_place, format=options.format)
-    if options.resume and not plan.recorded:
-        without = "one named file has" if plan.single else "inputs in place that only the root folder holds have"
-        raise OptionError(f"resume needs an output folder: {without} no record.")
+    if options.resume:
+        check_recorded(plan, "resume")
     root = Path.cwd() if plan.root is None else plan.root
     task = DenoiseTask(root.resolve(), options)
-    capabilities = task.denoiser.capabilities
-    if options.memory is not None and capabilities.halo_px is None:
-        _log.warning(
-            "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",
-            task.denoiser.name,
-            capabilities.bytes_per_pixel,
-        )
+    warn_of_memory(task)
     if watcher is not None:
         watcher.planned(len(plan.jobs))
+    results = collected(_dry(plan) if options.dry_run else _run(plan, task, inputs), watcher)
+    return FilesSummary(results, None if output is None else Path(output), time.perf_counter() - started)
+
+
+#: A result and its place among those of a call.
+Placed = tuple[int, FileResult]
+
+
+def collected(placed: Generator[Placed, None, None], watcher: Watcher[FileResult] | None) -> tuple[FileResult, ...]:
+    """Return the results of a call in their order, and tell of each as it comes."""
     results = []
-    with closing(_dry(plan) if options.dry_run else _run(plan, task, inputs)) as placed:
+    with closing(placed):
         for place, result in placed:
             results.append((place, result))
             if watcher is not None:
                 watcher.finished(result)
     results.sort(key=itemgetter(0))
-    ordered = tuple(result for _, result in results)
-    return FilesSummary(ordered, None if output is None else Path(output), time.perf_counter() - started)
+    return tuple(result for _, result in results)
 
 
-#: A result and its place among those of a call.
-_Placed = tuple[int, FileResult]
+def check_recorded(plan: Plan, option: str) -> None:
+    """Refuse an option that needs a record where there is none.
+
+    Raises
+    ------
+    OptionError
+        If outputs go to one named file, or nowhere that a record could lie.
+    """
+    if not plan.recorded:
+        without = "one named file has" if plan.single else "inputs in place that only the root folder holds have"
+        raise OptionError(f"{option} needs an output folder: {without} no record.")
 
 
-def _dry(plan: Plan) -> Generator[_Placed, None, None]:
+def warn_of_memory(task: DenoiseTask) -> None:
+    """Say so where a budget can't be kept."""
+    capabilities = task.denoiser.capabilities
+    if task.options.memory is not None and capabilities.halo_px is None:
+        _log.warning(
+            "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",
+            task.denoiser.name,
+            capabilities.bytes_per_pixel,
+        )
+
+
+def _dry(plan: Plan) -> Generator[Placed, None, None]:
     for place, job in enumerate(plan.jobs):
         output = None if job.error else str(job.output)
         yield place, FileResult(str(job.input), output, "error" if job.error else "planned", job.error)
 
 
-def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> Generator[_Placed, None, None]:
+def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> Generator[Placed, None, None]:
     """Yield what becomes of each image as it is done."""
     options = task.options
     plan = _ready(plan, options)
     items = list(items_of(plan, task.root, in_place=options.in_place))
-    places = {(item.input, item.output): place for place, item in enumerate(items)}
+    places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
-        done = run_job(
-            task.root,
-            items,
-            local_engine(task, images=len(items)),
-            model=dict(task.denoiser.identity),
-            options=options.deciding(task.denoiser),
-            inputs=[text_of(Path(name).absolute(), task.root) for name in inputs],
-            resume=options.resume,
-        )
+        engine = local_engine(task)
+        done = run_job(task.root, items, engine, about(task, inputs), resume=options.resume)
     else:
         done = _unrecorded(items, task)
     with closing(done):
@@ -145,6 +161,15 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
             else:
                 names = names_of(row, task.root)
             yield place, FileResult.of(row, *names, earlier=earlier)
+
+
+def about(task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> About:
+    """Return what the header of a job says of a call."""
+    return About(
+        model=dict(task.denoiser.identity),
+        options=task.options.deciding(task.denoiser),
+        inputs=[text_of(Path(os.path.abspath(Path(name).expanduser())), task.root) for name in inputs],  # noqa: PTH100
+    )
 
 
 def _unrecorded(items: Sequence[Item], task: DenoiseTask) -> Generator[Done, None, None]:

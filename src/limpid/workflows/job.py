@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from limpid.jobs import Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
+from limpid.core.errors import OptionError
+from limpid.jobs import About, Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
 from limpid.jobs.names import path_of, text_of
 from limpid.jobs.work import Receipt
 from limpid.workflows.plan import Plan
 
-__all__ = ["Done", "Engine", "items_of", "run_job"]
+__all__ = ["Done", "Engine", "items_of", "plan_job", "run_job", "run_shards"]
 
 #: Does shards of a job, by their numbers, and yields receipts as they are committed.
 Engine = Callable[[Job, Sequence[int]], Generator[Receipt, None, None]]
@@ -58,14 +60,7 @@ def items_of(plan: Plan, root: Path, *, in_place: bool) -> Iterator[Item]:
 
 
 def run_job(
-    root: Path,
-    items: Sequence[Item],
-    engine: Engine,
-    *,
-    model: Mapping[str, Any],
-    options: Mapping[str, Any],
-    inputs: Sequence[str],
-    resume: bool,
+    root: Path, items: Sequence[Item], engine: Engine, about: About, *, resume: bool
 ) -> Generator[Done, None, None]:
     """Do the items that an earlier run has not done, or all; yield what is known of each.
 
@@ -80,8 +75,8 @@ def run_job(
         What the call is about.
     engine : callable
         What does shards.
-    model, options, inputs
-        For the header of the job.
+    about : About
+        Model, options and inputs.
     resume : bool
         Whether to go on with what is there.
 
@@ -96,49 +91,134 @@ def run_job(
     with folder.locked():
         known: dict[Key, Row] = {}
         now: set[Key] = set()
-        if resume:
-            jobs = folder.jobs()
-            for job in jobs:
-                check_same(job, model=model, options=options)
-            known = last_rows(jobs)
-            for job in jobs:
-                for row in _rows(job, engine):
-                    now.add((row["input"], row["output"]))
-                    yield Done(row)
-        else:
-            folder.clear()
+        for job in _begun(folder, about, resume=resume):
+            known |= last_rows([job])
+            for row in _rows(job, job.pending(), engine):
+                now.add((row["input"], row["output"]))
+                yield Done(row)
         left = []
         for item in items:
             key = (item.input, item.output)
             if key in now:
                 continue
-            before = known.get(key)
-            if before is not None and _stands(before, item, root, in_place=options["in_place"]):
-                yield Done(before, earlier=True)
+            if _stands(known.get(key), item, root, in_place=about.options["in_place"]):
+                yield Done(known[key], earlier=True)
             else:
                 left.append(item)
         if left:
-            for row in _rows(folder.add(_renumbered(left), model=model, options=options, inputs=inputs), engine):
+            job = folder.add(_renumbered(left), about)
+            for row in _rows(job, job.pending(), engine):
                 yield Done(row)
 
 
-def _rows(job: Job, engine: Engine) -> Iterator[Row]:
-    """Do what of a job is not done; yield its rows."""
-    pending = job.pending()
-    if not pending:
+def plan_job(root: Path, items: Sequence[Item], about: About, *, resume: bool) -> Job | None:
+    """Plan what :func:`run_job` would do, for others to do by :func:`run_shards`; None if nothing is left to do.
+
+    Raises
+    ------
+    OptionError
+        Also if shards that are planned already are not done.
+    """
+    folder = JobFolder(root)
+    with folder.locked():
+        jobs = _begun(folder, about, resume=resume)
+        for job in jobs:
+            if pending := job.pending():
+                raise OptionError(
+                    f"{len(pending)} shards of {job.folder} are planned and not done, from {pending[0]} on; do them "
+                    "first, by --shards or by --resume without --plan.",
+                    source=str(job.folder),
+                )
+        known = last_rows(jobs)
+        in_place = about.options["in_place"]
+        left = [
+            item for item in items if not _stands(known.get((item.input, item.output)), item, root, in_place=in_place)
+        ]
+        return folder.add(_renumbered(left), about) if left else None
+
+
+def run_shards(
+    root: Path, shards: slice, engine: Engine, about: About, *, planned: Callable[[int], None] | None = None
+) -> Generator[Done, None, None]:
+    """Do a part of the job that was planned last, beside other processes that do theirs.
+
+    Parameters
+    ----------
+    root, engine, about
+        As in :func:`run_job`.
+    shards : slice
+        Which.
+    planned : callable, optional
+        Told how many items they have.
+
+    Raises
+    ------
+    OptionError
+        If nothing is planned there, or not in this way.
+    WriteError
+        If a receipt can't be written.
+    """
+    folder = JobFolder(root)
+    if not folder.path.is_dir():
+        raise _nothing_planned(root)
+    with folder.locked(shared=True):
+        jobs = folder.jobs()
+        if not jobs:
+            raise _nothing_planned(root)
+        job = jobs[-1]
+        check_same(job, about)
+        if list(about.inputs) != list(job.header.inputs):
+            was, now = (", ".join(one.inputs) for one in (job.header, about))
+            raise OptionError(f"{job.folder} was planned for {was}, not for {now}; name the same inputs.")
+        wanted = range(job.shards)[shards]
+        if not wanted:
+            raise OptionError(f"{job.folder} has the shards 0:{job.shards}, none of them is asked for.")
+        if planned is not None:
+            size = job.header.shard_size
+            planned(min(wanted[-1] * size + size, job.header.items) - wanted[0] * size)
+        committed = job.committed()
+        for number in wanted:
+            if number in committed:
+                yield from (Done(row, earlier=True) for row in job.receipt(number))
+        for row in _rows(job, [number for number in wanted if number not in committed], engine):
+            yield Done(row)
+
+
+def _nothing_planned(root: Path) -> OptionError:
+    return OptionError(
+        f"no job is planned in {root}; run the same command with --plan in place of --shards first.", source=str(root)
+    )
+
+
+def _begun(folder: JobFolder, about: About, *, resume: bool) -> list[Job]:
+    """Return the jobs to go on with, which are none if all is to be done anew."""
+    if not resume:
+        folder.clear()
+        return []
+    jobs = folder.jobs()
+    for job in jobs:
+        check_same(job, about)
+    return jobs
+
+
+def _rows(job: Job, numbers: Sequence[int], engine: Engine) -> Iterator[Row]:
+    """Do shards of a job; yield their rows."""
+    if not numbers:
         return
-    with closing(engine(job, pending)) as receipts:
+    with closing(engine(job, numbers)) as receipts:
         for _, rows in receipts:
             yield from rows
 
 
 def _renumbered(items: Iterable[Item]) -> Iterator[Item]:
     for number, item in enumerate(items):
-        yield Item(number, item.input, item.output, item.error, item.size, item.mtime_ns, item.sha256)
+        yield replace(item, number=number)
 
 
-def _stands(row: Row, item: Item, root: Path, *, in_place: bool) -> bool:
+def _stands(row: Row | None, item: Item, root: Path, *, in_place: bool) -> bool:
     """Return whether what an earlier run recorded of an item is still so."""
+    if row is None:
+        return False
     if item.output is None:
         return bool(row["error"] == item.error)
     if row["status"] != "ok":

@@ -27,7 +27,7 @@ from limpid.workflows.room import Room
 if TYPE_CHECKING:
     from limpid.evaluation.reference_free.assessment import Assessment
 
-__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of"]
+__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of", "shown"]
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class DenoiseTask:
         """Return the columns of a receipt's row; only an interrupt gets out of here."""
         if item.output is None:
             return _row("error", error=item.error)
-        source, target = (_shown(path_of(text, self.root)) for text in (item.input, item.output))
+        source, target = (shown(path_of(text, self.root)) for text in (item.input, item.output))
         before = Stamp.of(source)
         planned = None if item.size is None or item.mtime_ns is None else Stamp(item.size, item.mtime_ns)
         if self.options.in_place and begun and before is not None and before != planned:
@@ -209,11 +209,11 @@ class DenoiseTask:
 
 def names_of(row: Row, root: Path) -> tuple[str, str | None]:
     """Return the paths of a row as a user would write them."""
-    output = None if row["output"] is None else str(_shown(path_of(row["output"], root)))
-    return str(_shown(path_of(row["input"], root))), output
+    output = None if row["output"] is None else str(shown(path_of(row["output"], root)))
+    return str(shown(path_of(row["input"], root))), output
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """Return an absolute path from the current folder where it is below that."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

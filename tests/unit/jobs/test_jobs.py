@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limpid.core.errors import OptionError, WriteError
-from limpid.jobs import Item, Job, JobFolder, Row, check_same, last_rows
+from limpid.jobs import About, Item, Job, JobFolder, Row, check_same, last_rows
 from limpid.jobs.engines.local import run_local
 from limpid.jobs.lock import take_lock
 from limpid.jobs.manifest import read_shards, shard_size, write_manifest
 from limpid.jobs.names import path_of, text_of
 from limpid.jobs.work import overlapped, process_shard
 
-MODEL = {"model": "fast", "sha256": ["ab"]}
-OPTIONS = {"strength": 1.0, "sigma": "auto"}
+ABOUT = About(model={"model": "fast", "sha256": ["ab"]}, options={"strength": 1.0, "sigma": "auto"})
 
 
 def items(count: int) -> list[Item]:
@@ -31,7 +31,7 @@ def items(count: int) -> list[Item]:
 
 
 def planned(folder: JobFolder, count: int) -> Job:
-    return folder.add(items(count), model=MODEL, options=OPTIONS)
+    return folder.add(items(count), ABOUT)
 
 
 @pytest.fixture
@@ -205,20 +205,20 @@ def test_the_id_follows_from_plan_model_and_options_alone(folder: JobFolder) -> 
 
     assert planned(folder, 2).header.id == first
     assert planned(folder, 3).header.id != first
-    assert folder.add(items(2), model=MODEL, options=OPTIONS, inputs=["elsewhere"]).header.id == first
-    assert folder.add(items(2), model=MODEL, options={**OPTIONS, "strength": 2.0}).header.id != first
+    assert folder.add(items(2), replace(ABOUT, inputs=["elsewhere"])).header.id == first
+    assert folder.add(items(2), replace(ABOUT, options={"strength": 2.0})).header.id != first
 
 
 def test_what_differs_is_named_with_both_values(folder: JobFolder) -> None:
     job = planned(folder, 1)
 
-    check_same(job, model=MODEL, options=OPTIONS)
+    check_same(job, ABOUT)
     with pytest.raises(OptionError, match=r"strength was 1\.0, now 0\.5; sigma was auto, now 7\.0"):
-        check_same(job, model=MODEL, options={"strength": 0.5, "sigma": 7.0})
+        check_same(job, replace(ABOUT, options={"strength": 0.5, "sigma": 7.0}))
     with pytest.raises(OptionError, match=r"options: model was fast, now median\. "):
-        check_same(job, model={"model": "median", "radius": 1}, options=OPTIONS)
+        check_same(job, replace(ABOUT, model={"model": "median", "radius": 1}))
     with pytest.raises(OptionError, match=r"sha256 was .*ab.*, now .*cd"):
-        check_same(job, model={"model": "fast", "sha256": ["cd"]}, options=OPTIONS)
+        check_same(job, replace(ABOUT, model={"model": "fast", "sha256": ["cd"]}))
 
 
 def test_the_last_job_about_an_item_counts(folder: JobFolder) -> None:
