@@ -117,7 +117,7 @@ def test_bad_files_are_named_with_their_reason_and_the_rest_is_done(limpid, nois
         assert word in rows[name]["error"], (name, rows[name]["error"])
         assert sum(name in line for line in done.stderr.splitlines()) >= 1
     assert "Traceback" not in done.stderr
-    assert [p.name for p in (tmp_path / "out").iterdir() if p.name != "limpid-manifest.jsonl"] == ["good.png"]
+    assert [p.name for p in (tmp_path / "out").iterdir() if p.name != "limpid-job"] == ["good.png"]
     assert digests(tmp_path / "in") == before
 
 
@@ -237,7 +237,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_leaves_no_part_of_it(limpid, tm
         rows = json.loads(done.stdout)["results"]
         assert [row["status"] for row in rows] == ["error", "ok"]
         assert "disk is full" in rows[0]["error"]
-        assert sorted(p.name for p in disk.iterdir()) == ["limpid-manifest.jsonl", "small.png"]
+        assert sorted(p.name for p in disk.iterdir()) == ["limpid-job", "small.png"]
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

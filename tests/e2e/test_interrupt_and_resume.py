@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image
 
 LIMPID = [str(Path(sys.executable).with_name("limpid"))]
-MANIFEST = "limpid-manifest.jsonl"
+RECORD = "limpid-job"
 COUNT = 40
 
 
@@ -51,10 +52,17 @@ def wait_for(condition, timeout: float = 30) -> None:
         time.sleep(0.005)
 
 
+def receipts(folder: Path) -> list[Path]:
+    return sorted((folder / RECORD).glob("*/receipts/*.jsonl"))
+
+
 def rows(folder: Path) -> list[dict]:
-    path = folder / MANIFEST
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines][1:]
+    return [json.loads(line) for path in receipts(folder) for line in path.read_bytes().splitlines()]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def images(folder: Path) -> dict[str, bytes]:
@@ -142,12 +150,11 @@ with replacing(pathlib.Path("a.png")) as file:
     assert not list(tmp_path.iterdir())
 
 
-def test_resume_with_a_torn_last_row_does_that_file_again(limpid, picture, tmp_path: Path) -> None:
+def test_resume_without_a_receipt_does_that_file_again(limpid, picture, tmp_path: Path) -> None:
     for name in "abc":
         picture(tmp_path / "in" / f"{name}.png")
     limpid("denoise", "in", "-o", "out", "-m", "median")
-    manifest = tmp_path / "out" / MANIFEST
-    manifest.write_bytes(manifest.read_bytes()[:-20])
+    receipts(tmp_path / "out")[2].unlink()
 
     done = limpid("denoise", "in", "-o", "out", "-m", "median", "--resume", "--json")
 
@@ -184,14 +191,14 @@ def test_resume_does_what_changed_failed_or_is_new(limpid, picture, tmp_path: Pa
 def test_resume_with_other_options_is_refused_and_names_them(limpid, picture, tmp_path, option, named) -> None:
     picture(tmp_path / "in" / "a.png")
     limpid("denoise", "in", "-o", "out", "--model", "median")
-    before = (tmp_path / "out" / MANIFEST).read_bytes()
+    before = digests(tmp_path / "out")
 
     model = () if option[0] == "--model" else ("--model", "median")
     done = limpid("denoise", "in", "-o", "out", *model, *option, "--resume")
 
     assert done.returncode == 2
     assert named in done.stderr
-    assert (tmp_path / "out" / MANIFEST).read_bytes() == before
+    assert digests(tmp_path / "out") == before
 
 
 def test_in_place_is_resumed_without_denoising_twice(limpid, picture, tmp_path: Path) -> None:
@@ -200,8 +207,8 @@ def test_in_place_is_resumed_without_denoising_twice(limpid, picture, tmp_path: 
     limpid("denoise", "in", "--in-place", "-m", "median")
     once = images(tmp_path / "in")
     # As if the process was killed after it replaced b and before it said so.
-    manifest = tmp_path / "in" / MANIFEST
-    manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[:-1]))
+    last = receipts(tmp_path / "in")[-1]
+    last.rename(last.with_suffix(".claim"))
 
     done = limpid("denoise", "in", "--in-place", "-m", "median", "--resume", "--json")
 

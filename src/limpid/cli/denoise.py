@@ -20,9 +20,10 @@ from limpid.cli.options import (
     ValueRange,
     Verbose,
     set_up_logging,
+    shards_value,
     sigma_value,
 )
-from limpid.cli.summary import summary_line
+from limpid.cli.summary import planned_line, summary_line
 
 __all__ = ["denoise"]
 
@@ -83,6 +84,17 @@ def denoise(
     assess: Annotated[
         bool, typer.Option("--assess", help="Also tell how good the results are; takes three times as long.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only plan the job, for others to do by --shards; print its shards.")
+    ] = False,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A:B",
+            help="Do these shards of what --plan planned, from A to before B.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print which input goes where.")] = False,
     memory: Memory = None,
     threads: Threads = None,
@@ -96,20 +108,23 @@ def denoise(
 ) -> None:
     """Remove the noise from images.
 
-    Metadata, pixel type and the tree of folders are kept; a manifest in the output folder records what is done.
+    Metadata, pixel type and the tree of folders are kept; limpid-job/ in the output folder records what is done.
 
     Examples: limpid denoise holiday/ -o clean/
 
     limpid denoise scan.tif -o clean.tif --sigma 300 --strength 0.8
     """
     level = sigma_value(sigma)
+    part = None if shards is None else shards_value(shards)
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render
         from limpid.cli.tables import assessed_table
+        from limpid.core.errors import OptionError
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.files import denoise_files
         from limpid.workflows.options import DenoiseOptions
+        from limpid.workflows.shards import denoise_shards, plan_files
 
         options = DenoiseOptions(
             model=model,
@@ -131,8 +146,20 @@ def denoise(
             assess=assess,
             dry_run=dry_run,
         )
+        if plan + dry_run + (part is not None) > 1:
+            raise OptionError("--plan, --shards and --dry-run are three ways to run; give one of them.")
+        if plan:
+            planned = plan_files(inputs, output, options=options)
+            if json:
+                render.print_json(planned.to_dict())
+            elif not quiet:
+                render.print_line(planned_line(planned))
+            return
         with render.progress(quiet=quiet) as bar:
-            summary = denoise_files(inputs, output, options=options, watcher=bar)
+            if part is None:
+                summary = denoise_files(inputs, output, options=options, watcher=bar)
+            else:
+                summary = denoise_shards(inputs, output, part, options=options, watcher=bar)
         if json:
             render.print_json(summary.to_dict())
         elif dry_run:

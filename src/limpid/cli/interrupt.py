@@ -53,7 +53,7 @@ def _watch(reader: socket.socket, _writer: socket.socket) -> None:
             if _saving.is_set():
                 _wait_for_another(reader)
             time.sleep(_GRACE_S)
-            _remove_unfinished()
+            _give_up()
             with suppress(OSError):
                 os.write(2, b"\nlimpid: interrupted\n")
             os._exit(INTERRUPTED)
@@ -67,9 +67,8 @@ def _wait_for_another(reader: socket.socket) -> None:
             pass
 
 
-def _remove_unfinished() -> None:
-    """Remove the temporary names of files that are being written; if `limpid.io` was never loaded there are none."""
+def _give_up() -> None:
+    """Remove what is being written; if `limpid.io` was never loaded there is nothing."""
     atomic = sys.modules.get("limpid.io.atomic")
-    for temporary in list(getattr(atomic, "IN_FLIGHT", ())):
-        with suppress(OSError):
-            temporary.unlink()
+    if atomic is not None and hasattr(atomic, "give_up"):  # it may be loading right now
+        atomic.give_up()

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from limpid.cli import advise, assess, benchmark, cache, demo, denoise, export, models, noise, query, survey, train
+from limpid.cli import (
+    advise,
+    assess,
+    benchmark,
+    cache,
+    demo,
+    denoise,
+    export,
+    models,
+    noise,
+    query,
+    survey,
+    train,
+    verify,
+)
 from limpid.cli.errors import FAILED, INTERRUPTED
 from limpid.cli.interrupt import end_promptly
 from limpid.cli.streams import OutputLostError, drop_output, ready_streams
@@ -29,6 +43,7 @@ for _verb in (
     noise.noise,
     survey.survey,
     query.query,
+    verify.verify,
     assess.assess,
     advise.advise,
     train.train,

@@ -24,6 +24,7 @@ __all__ = [
     "ValueRange",
     "Verbose",
     "set_up_logging",
+    "shards_value",
     "sigma_value",
     "size_value",
 ]
@@ -47,6 +48,14 @@ def sigma_value(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is neither a number nor auto.") from None
+
+
+def shards_value(text: str) -> slice:
+    """Return shards: ``0:100``, or with an end left out."""
+    match = re.fullmatch(r"(\d*):(\d*)", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} are no shards; write them like 0:100, the last one not included, or 900:.")
+    return slice(*(int(end) if end else None for end in match.groups()))
 
 
 def set_up_logging(*, quiet: bool, verbose: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from limpid.cli.errors import one_line
+from limpid.core.plain import plain
 
-__all__ = ["Bar", "plain", "print_json", "print_line", "print_paragraph", "print_table", "progress"]
+__all__ = ["Bar", "print_json", "print_line", "print_paragraph", "print_table", "progress"]
 
 
 #: Steps that the loss shown is about the mean of.
@@ -123,14 +123,3 @@ def print_json(document: Any) -> None:
     """Print one strict JSON document on standard output; what is not finite becomes null."""
     sys.stdout.write(json.dumps(plain(document), allow_nan=False, indent=2) + "\n")
     sys.stdout.flush()
-
-
-def plain(value: Any) -> Any:
-    """Return the value with null in place of numbers that JSON can't hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from limpid.workflows.account import Account
     from limpid.workflows.files import FileResult, FilesSummary
+    from limpid.workflows.shards import PlannedJob
 
-__all__ = ["duration", "summary_line"]
+__all__ = ["account_lines", "duration", "planned_line", "summary_line"]
 
 
 def summary_line(summary: FilesSummary) -> str:
@@ -23,6 +25,41 @@ def summary_line(summary: FilesSummary) -> str:
         return line
     target = "in place" if summary.output is None else f"-> {summary.output}"
     return f"{line} {target} ({done[0].model}, {_sigmas(done)})"
+
+
+def planned_line(planned: PlannedJob) -> str:
+    """Return such as ``12 images planned in 12 shards, 0:12 -> clean/limpid-job/0001``."""
+    if not planned.images:
+        return "nothing is left to do"
+    counts = (planned.images, "image"), (planned.shards, "shard")
+    images, shards = (f"{n:,} {word}{'' if n == 1 else 's'}" for n, word in counts)
+    return f"{images} planned in {shards}, 0:{planned.shards} -> {planned.folder}"
+
+
+def account_lines(account: Account) -> list[str]:
+    """Return what is accounted for in one line, then a line for each job that is not done and for each problem."""
+    counts = [
+        (account.done, "done"),
+        (account.failed, "failed"),
+        (account.changed, "changed after they were planned"),
+        (account.pending, "not done"),
+    ]
+    first = f"{account.images:,} images: {', '.join(f'{n:,} {what}' for n, what in counts if n)}"
+    left = [f"{job}: shards {ranges(numbers)} are not done" for job, numbers in account.pending_shards.items()]
+    return [first, *left, *(f"{problem.output}: {problem.what}" for problem in account.problems)]
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as ``--shards`` takes them.
+
+    Examples
+    --------
+    >>> ranges([0, 1, 2, 7, 9, 10])
+    '0:3, 7:8, 9:11'
+    """
+    begins = [n for n, before in zip(numbers, [None, *numbers], strict=False) if before is None or n != before + 1]
+    ends = [n + 1 for n, after in zip(numbers, [*numbers[1:], None], strict=False) if after is None or n != after - 1]
+    return ", ".join(f"{begin}:{end}" for begin, end in zip(begins, ends, strict=True))
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -48,7 +49,8 @@ class NetworkDenoiser:
         self.models = models
         self.runtime = runtime
         self._precision = precision
-        # Compiled and tested on first use, kept as long as the denoiser.
+        # Compiled and tested on first use by one thread while others wait; kept as long as the denoiser.
+        self._compiling = threading.Lock()
         self._networks: dict[tuple[int, Precision], Network] = {}
         self._fastest: dict[int, Precision] = {}
 
@@ -93,7 +95,8 @@ class NetworkDenoiser:
 
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         *_, height, width, channels = noisy.shape
-        network = self._network(channels, self._precision_for(channels, level))
+        with self._compiling:
+            network = self._network(channels, self._precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
         return denoised(network, noisy, level, pad=(-height % multiple, -width % multiple))
 

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,10 +14,13 @@ from typing import BinaryIO, Final
 
 from limpid.core.errors import LimpidError, WriteError
 
-__all__ = ["IN_FLIGHT", "replacing"]
+__all__ = ["give_up", "replacing"]
 
 #: Temporary files that exist right now: what has to go where a process must end without unwinding.
-IN_FLIGHT: Final[set[Path]] = set()
+_IN_FLIGHT: Final[set[Path]] = set()
+
+#: Set when the process is about to end: from then on, threads that still run begin no file.
+_ending = threading.Event()
 
 #: Bytes a file name may have on the file systems in use.
 _MAX_NAME_BYTES: Final = 255
@@ -36,7 +40,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         If the operating system refuses, with its reason, or if an encoder fails.
     """
     temporary = path.with_name(f".limpid-{secrets.token_hex(8)}.tmp")
-    IN_FLIGHT.add(temporary)
+    _IN_FLIGHT.add(temporary)
+    if _ending.is_set():
+        raise SystemExit
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
@@ -63,7 +69,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise
         raise WriteError(f"it can't be encoded: {type(error).__name__}: {error}.") from error
     finally:
-        IN_FLIGHT.discard(temporary)
+        _IN_FLIGHT.discard(temporary)
+
+
+def give_up() -> None:
+    """Remove what is being written and let nothing be begun: the process is about to end without unwinding."""
+    _ending.set()
+    for temporary in list(_IN_FLIGHT):
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _permissions(path: Path) -> int | None:

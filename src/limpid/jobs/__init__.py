@@ -1,5 +1,11 @@
-"""Work that may be interrupted: what was done is on record, and is not done again."""
+"""Large work, resumable: a frozen plan in shards, any task over its items, one receipt for each shard, and an account.
 
-from limpid.jobs.manifest import MANIFEST_NAME, Entry, Manifest, Stamp
+Nothing here knows what an item is made into; a task that is handed in does.
+"""
 
-__all__ = ["MANIFEST_NAME", "Entry", "Manifest", "Stamp"]
+from limpid.jobs.folder import JOB_FOLDER, JobFolder, Key, check_same, last_rows
+from limpid.jobs.job import About, Job, Row
+from limpid.jobs.manifest import Item
+from limpid.jobs.stamp import Stamp
+
+__all__ = ["JOB_FOLDER", "About", "Item", "Job", "JobFolder", "Key", "Row", "Stamp", "check_same", "last_rows"]

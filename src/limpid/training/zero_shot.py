@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,9 @@ _HALO_PX, _MULTIPLE = 64, 8
 
 #: Largest piece that is denoised at once.
 _TILE_PX: Final = 512
+
+#: Images of several threads take turns: a training takes all cores, and first weights come from torch's own generator.
+_TRAINING: Final = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class ZeroShot:
                 "few: 16 x 16 at least; choose another model."
             )
         told = np.ascontiguousarray(np.broadcast_to(level, noisy.shape))
-        network = self._trained(_Plane(noisy, told), channels=noisy.shape[-1], patch_px=side)
+        with _TRAINING:
+            network = self._trained(_Plane(noisy, told), channels=noisy.shape[-1], patch_px=side)
         return _over_turns(network, noisy, told)
 
     def _trained(self, source: _Plane, *, channels: int, patch_px: int) -> nn.Module:

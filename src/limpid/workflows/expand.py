@@ -17,7 +17,7 @@ from typing import Final
 
 from limpid.core.errors import OptionError
 from limpid.io import is_folder, is_image_path
-from limpid.jobs import MANIFEST_NAME
+from limpid.jobs import JOB_FOLDER
 
 __all__ = ["Found", "file_identity", "find_images", "folder_above"]
 
@@ -74,7 +74,7 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     Raises
     ------
     OptionError
-        If there is no input, one without a name, or none but limpid's own manifest.
+        If there is no input, one without a name, or none but limpid's own record.
     """
     fence = None if outside is None else file_identity(outside)
     found: dict[tuple[Path, PurePath], Found] = {}
@@ -84,7 +84,7 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
         path = Path(given).expanduser()
         for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
             found.setdefault((hit.path.absolute(), hit.relative), hit)
-    hits = [hit for hit in found.values() if hit.path.name != MANIFEST_NAME]
+    hits = [hit for hit in found.values() if hit.path.name != JOB_FOLDER]
     if not hits:
         raise OptionError("no input; name image files, folders or globs.")
     return hits

@@ -40,7 +40,7 @@ class DenoiseOptions:
     in_place : bool
         Outputs replace their inputs.
     resume : bool
-        Leave out what the manifest in the output folder calls done.
+        Leave out what the record in the output folder calls done.
     assess : bool
         Also say how good each result is, see :func:`limpid.assess`; takes about three times as long.
     dry_run : bool

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for
-from limpid.jobs import MANIFEST_NAME
+from limpid.jobs import JobFolder
 from limpid.workflows.expand import Found, file_identity, find_images, folder_above, replaced_input
 
 __all__ = ["Job", "Plan", "plan_outputs"]
@@ -35,7 +35,7 @@ class Plan:
     jobs : tuple of Job
         In the order they are done.
     root : Path or None
-        The folder that outputs are below, and the manifest in; None where outputs in place have no such folder.
+        The folder that outputs are below, and the record in; None where outputs in place have no such folder.
     single : bool
         Whether the user named the one output file.
     """
@@ -45,9 +45,9 @@ class Plan:
     single: bool
 
     @property
-    def manifest(self) -> Path | None:
-        """Where the record is kept; a single named file has none."""
-        return None if self.single or self.root is None else self.root / MANIFEST_NAME
+    def recorded(self) -> bool:
+        """Whether a record is kept; a single named file has none."""
+        return not self.single and self.root is not None
 
     def ready_root(self) -> None:
         """Create the output folder, and make sure that files can be created in it.
@@ -147,7 +147,7 @@ def _renamed(relative: PurePath, format_: str | None) -> PurePath:
 
 def _check_none_left_out(inputs: Sequence[str | PathLike[str]], found: Sequence[Found], target: Path) -> None:
     """Refuse an output folder with images that an input names too, unless they are the outputs of an earlier run."""
-    if not is_folder(target) or (target / MANIFEST_NAME).exists():
+    if not is_folder(target) or JobFolder.exists_in(target):
         return
     taken = {hit.path for hit in found}
     left = next((hit.path for hit in find_images(inputs) if hit.error is None and hit.path not in taken), None)

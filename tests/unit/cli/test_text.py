@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-import math
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from limpid.cli.errors import one_line, reported
 from limpid.cli.main import app
 from limpid.cli.noise import noise
 from limpid.cli.options import sigma_value, size_value
-from limpid.cli.render import plain, print_paragraph, print_table
+from limpid.cli.render import print_paragraph, print_table
 from limpid.cli.summary import duration, summary_line
 from limpid.cli.tables import models_table, protocol_text, size
 from limpid.cli.train import preprocessing_steps
@@ -59,19 +58,6 @@ def test_any_text_becomes_one_printable_line(text: str) -> None:
     shown = one_line(text)
     assert len(shown) == len(text)
     assert shown == "" or shown.isprintable()
-
-
-@given(
-    st.recursive(
-        st.floats() | st.integers() | st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
-    )
-)
-def test_every_document_is_strict_json(document: object) -> None:
-    json.dumps(plain(document), allow_nan=False)
-
-
-def test_numbers_that_are_finite_are_kept() -> None:
-    assert plain({"a": (1.5, math.nan, [math.inf])}) == {"a": [1.5, None, [None]]}
 
 
 def row(status: str, **known: object) -> FileResult:

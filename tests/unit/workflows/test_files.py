@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from limpid.core.errors import OptionError, WriteError
 from limpid.core.image import Image
 from limpid.io import read_image, write_image
-from limpid.jobs import MANIFEST_NAME
+from limpid.jobs import JOB_FOLDER
 from limpid.workflows.expand import find_images
-from limpid.workflows.files import FileResult, _tile_bytes, denoise_files
+from limpid.workflows.files import FileResult, denoise_files
 from limpid.workflows.noise_files import measure_files
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import Plan, _ignores_case, plan_outputs
+from limpid.workflows.task import _tile_bytes
 
 
 def picture(path: Path, shape: tuple[int, ...] = (32, 32), seed: int = 0) -> Path:
@@ -180,7 +181,7 @@ def test_outputs_stay_below_the_output_folder_whatever_the_glob(tmp_path: Path) 
     assert plan_outputs([tmp_path / "p1/../x/*.png"], tmp_path / "out").jobs[0].output == tmp_path / "out" / "a.png"
 
 
-def test_the_manifest_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in_them(tmp_path: Path) -> None:
+def test_the_record_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in_them(tmp_path: Path) -> None:
     deep, other = picture(tmp_path / "in" / "sub" / "a.png"), picture(tmp_path / "else" / "b.png")
 
     def folder(*inputs: Path) -> Path | None:
@@ -193,7 +194,7 @@ def test_the_manifest_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in
 
 
 @pytest.mark.parametrize("common", ["/", ValueError("Paths don't have the same drive")])
-def test_in_place_without_a_common_folder_is_done_without_a_manifest(
+def test_in_place_without_a_common_folder_is_done_without_a_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, common: str | ValueError
 ) -> None:
     def shared(_: object) -> str:
@@ -211,7 +212,7 @@ def test_in_place_without_a_common_folder_is_done_without_a_manifest(
         denoise_files(files, options=DenoiseOptions(model="median", in_place=True, resume=True))
 
 
-def test_in_place_is_done_where_the_manifest_cannot_be_written(
+def test_in_place_is_done_where_the_record_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refused(self: Plan) -> None:
@@ -224,14 +225,14 @@ def test_in_place_is_done_where_the_manifest_cannot_be_written(
 
     assert summary.count("ok") == 2
     assert "can't be resumed" in caplog.text
-    assert not (tmp_path / MANIFEST_NAME).exists()
+    assert not (tmp_path / JOB_FOLDER).exists()
     with pytest.raises(WriteError):
         denoise_files(files, options=DenoiseOptions(model="median", in_place=True, resume=True))
 
 
-@pytest.mark.parametrize("inputs", [[], [MANIFEST_NAME]])
-def test_no_input_but_the_manifest_is_none(tmp_path: Path, inputs: list[str]) -> None:
-    (tmp_path / MANIFEST_NAME).touch()
+@pytest.mark.parametrize("inputs", [[], [JOB_FOLDER]])
+def test_no_input_but_the_record_is_none(tmp_path: Path, inputs: list[str]) -> None:
+    (tmp_path / JOB_FOLDER).mkdir()
     named = [tmp_path / name for name in inputs]
 
     with pytest.raises(OptionError, match="no input"):
@@ -245,7 +246,8 @@ def test_each_file_has_a_row_on_record_the_one_without_a_plan_too(tmp_path: Path
 
     summary = denoise_files([tmp_path / "gone.png", good], tmp_path / "out", options=DenoiseOptions(model="median"))
 
-    rows = [json.loads(line) for line in (tmp_path / "out" / MANIFEST_NAME).read_text().splitlines()[1:]]
+    receipts = sorted((tmp_path / "out" / JOB_FOLDER / "0001" / "receipts").iterdir())
+    rows = [json.loads(line) for path in receipts for line in path.read_text().splitlines()]
     assert [(row["input"], row["output"], row["status"]) for row in rows] == [
         ("../gone.png", None, "error"),
         ("../a.png", "a.png", "ok"),
@@ -288,7 +290,7 @@ def test_an_error_inside_a_denoiser_is_a_row(tmp_path: Path, monkeypatch: pytest
     def broken(image: Image, *_: object, **__: object) -> None:
         raise MemoryError if "a.png" in (image.source or "") else IndexError("oops")
 
-    monkeypatch.setattr("limpid.workflows.files.run_denoise", broken)
+    monkeypatch.setattr("limpid.workflows.task.run_denoise", broken)
     summary = denoise_files([tmp_path / "in"], tmp_path / "out", options=DenoiseOptions(model="median"))
 
     assert [row.status for row in summary.results] == ["error", "error"]
@@ -300,7 +302,7 @@ def test_an_error_inside_a_denoiser_is_a_row(tmp_path: Path, monkeypatch: pytest
 def test_the_budget_of_tiles_leaves_room_for_image_and_output(memory: int, side: int) -> None:
     image = Image.from_array(np.zeros((side, side), np.uint16))
 
-    left = _tile_bytes(memory, image)
+    left = _tile_bytes(memory, image.values.nbytes)
 
     assert left == 32_000_000 or left + 2 * image.values.nbytes + 200_000_000 == memory
 
@@ -337,7 +339,7 @@ def test_what_the_output_cannot_hold_is_refused_before_the_denoiser_runs(
     output: str,
     lost: str,
 ) -> None:
-    monkeypatch.setattr("limpid.workflows.files.run_denoise", lambda *_, **__: pytest.fail("the denoiser ran"))
+    monkeypatch.setattr("limpid.workflows.task.run_denoise", lambda *_, **__: pytest.fail("the denoiser ran"))
     image = Image(
         np.full(shape, 9, dtype),
         "ZYX" if shape[0] == 2 else "YXC"[: len(shape)],

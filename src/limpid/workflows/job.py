@@ -1,0 +1,230 @@
+"""A call over files as a job: planned, done by an engine, on record, and gone on with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from limpid.core.errors import OptionError
+from limpid.jobs import About, Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
+from limpid.jobs.names import path_of, text_of
+from limpid.jobs.work import Receipt
+from limpid.workflows.plan import Plan
+
+__all__ = ["Done", "Engine", "items_of", "plan_job", "run_job", "run_shards"]
+
+#: Does shards of a job, by their numbers, and yields receipts as they are committed.
+Engine = Callable[[Job, Sequence[int]], Generator[Receipt, None, None]]
+
+
+class Done(NamedTuple):
+    """A row of a receipt, and whether an earlier run wrote it."""
+
+    row: Row
+    earlier: bool = False
+
+
+def items_of(plan: Plan, root: Path, *, in_place: bool) -> Iterator[Item]:
+    """Yield the jobs of a call as items.
+
+    Parameters
+    ----------
+    plan : Plan
+        What goes where.
+    root : Path
+        The folder that paths are recorded from, without links on the way to it.
+    in_place : bool
+        Whether outputs replace their inputs.
+    """
+    real_folder = lru_cache(maxsize=4096)(os.path.realpath)  # so that a way by .. never leads through a link
+    named = plan.root or Path()
+    for number, job in enumerate(plan.jobs):
+        source = text_of(Path(real_folder(job.input.parent)) / job.input.name, root)
+        if job.error is not None:
+            yield Item(number, source, None, job.error)
+            continue
+        target = job.output if in_place else root / job.output.relative_to(named)
+        stamp = Stamp.of(job.input)
+        yield Item(
+            number,
+            source,
+            text_of(target, root),
+            size=None if stamp is None else stamp.size,
+            mtime_ns=None if stamp is None else stamp.mtime_ns,
+        )
+
+
+def run_job(
+    root: Path, items: Sequence[Item], engine: Engine, about: About, *, resume: bool
+) -> Generator[Done, None, None]:
+    """Do the items that an earlier run has not done, or all; yield what is known of each.
+
+    With `resume`, what was planned and not done is done first, as it was planned. What is new, has changed, failed, or
+    lost its output since is planned as another job, behind those that are there.
+
+    Parameters
+    ----------
+    root : Path
+        The output folder.
+    items : sequence of Item
+        What the call is about.
+    engine : callable
+        What does shards.
+    about : About
+        Model, options and inputs.
+    resume : bool
+        Whether to go on with what is there.
+
+    Raises
+    ------
+    OptionError
+        If another process is at work there, or a job that is there can't be gone on with.
+    WriteError
+        If a plan or a receipt can't be written.
+    """
+    folder = JobFolder(root)
+    with folder.locked():
+        known: dict[Key, Row] = {}
+        now: set[Key] = set()
+        for job in _begun(folder, about, resume=resume):
+            known |= last_rows([job])
+            for row in _rows(job, job.pending(), engine):
+                now.add((row["input"], row["output"]))
+                yield Done(row)
+        left = []
+        for item in items:
+            key = (item.input, item.output)
+            if key in now:
+                continue
+            if _stands(known.get(key), item, root, in_place=about.options["in_place"]):
+                yield Done(known[key], earlier=True)
+            else:
+                left.append(item)
+        if left:
+            job = folder.add(_renumbered(left), about)
+            for row in _rows(job, job.pending(), engine):
+                yield Done(row)
+
+
+def plan_job(root: Path, items: Sequence[Item], about: About, *, resume: bool) -> Job | None:
+    """Plan what :func:`run_job` would do, for others to do by :func:`run_shards`; None if nothing is left to do.
+
+    Raises
+    ------
+    OptionError
+        Also if shards that are planned already are not done.
+    """
+    folder = JobFolder(root)
+    with folder.locked():
+        jobs = _begun(folder, about, resume=resume)
+        for job in jobs:
+            if pending := job.pending():
+                raise OptionError(
+                    f"{len(pending)} shards of {job.folder} are planned and not done, from {pending[0]} on; do them "
+                    "first, by --shards or by --resume without --plan.",
+                    source=str(job.folder),
+                )
+        known = last_rows(jobs)
+        in_place = about.options["in_place"]
+        left = [
+            item for item in items if not _stands(known.get((item.input, item.output)), item, root, in_place=in_place)
+        ]
+        return folder.add(_renumbered(left), about) if left else None
+
+
+def run_shards(
+    root: Path, shards: slice, engine: Engine, about: About, *, planned: Callable[[int], None] | None = None
+) -> Generator[Done, None, None]:
+    """Do a part of the job that was planned last, beside other processes that do theirs.
+
+    Parameters
+    ----------
+    root, engine, about
+        As in :func:`run_job`.
+    shards : slice
+        Which.
+    planned : callable, optional
+        Told how many items they have.
+
+    Raises
+    ------
+    OptionError
+        If nothing is planned there, or not in this way.
+    WriteError
+        If a receipt can't be written.
+    """
+    folder = JobFolder(root)
+    if not folder.path.is_dir():
+        raise _nothing_planned(root)
+    with folder.locked(shared=True):
+        jobs = folder.jobs()
+        if not jobs:
+            raise _nothing_planned(root)
+        job = jobs[-1]
+        check_same(job, about)
+        if list(about.inputs) != list(job.header.inputs):
+            was, now = (", ".join(one.inputs) for one in (job.header, about))
+            raise OptionError(f"{job.folder} was planned for {was}, not for {now}; name the same inputs.")
+        wanted = range(job.shards)[shards]
+        if not wanted:
+            raise OptionError(f"{job.folder} has the shards 0:{job.shards}, none of them is asked for.")
+        if planned is not None:
+            size = job.header.shard_size
+            planned(min(wanted[-1] * size + size, job.header.items) - wanted[0] * size)
+        committed = job.committed()
+        for number in wanted:
+            if number in committed:
+                yield from (Done(row, earlier=True) for row in job.receipt(number))
+        for row in _rows(job, [number for number in wanted if number not in committed], engine):
+            yield Done(row)
+
+
+def _nothing_planned(root: Path) -> OptionError:
+    return OptionError(
+        f"no job is planned in {root}; run the same command with --plan in place of --shards first.", source=str(root)
+    )
+
+
+def _begun(folder: JobFolder, about: About, *, resume: bool) -> list[Job]:
+    """Return the jobs to go on with, which are none if all is to be done anew."""
+    if not resume:
+        folder.clear()
+        return []
+    jobs = folder.jobs()
+    for job in jobs:
+        check_same(job, about)
+    return jobs
+
+
+def _rows(job: Job, numbers: Sequence[int], engine: Engine) -> Iterator[Row]:
+    """Do shards of a job; yield their rows."""
+    if not numbers:
+        return
+    with closing(engine(job, numbers)) as receipts:
+        for _, rows in receipts:
+            yield from rows
+
+
+def _renumbered(items: Iterable[Item]) -> Iterator[Item]:
+    for number, item in enumerate(items):
+        yield replace(item, number=number)
+
+
+def _stands(row: Row | None, item: Item, root: Path, *, in_place: bool) -> bool:
+    """Return whether what an earlier run recorded of an item is still so."""
+    if row is None:
+        return False
+    if item.output is None:
+        return bool(row["error"] == item.error)
+    if row["status"] != "ok":
+        return False
+    output = Stamp.of(path_of(item.output, root))
+    if in_place:
+        return output == Stamp(row["output_size"], row["output_mtime_ns"])
+    unchanged = (item.size, item.mtime_ns) == (row["input_size"], row["input_mtime_ns"])
+    return unchanged and output is not None and output.size == row["output_size"]
