@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from limpid.catalog.cohorts import Cohort
+    from limpid.catalog.question import Answer
     from limpid.evaluation.reference_free.assessment import Assessment
     from limpid.workflows.assess_files import FileAssessment
     from limpid.workflows.benchmark import BenchmarkTable
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Table",
+    "answer_document",
+    "answer_table",
     "assessed_table",
     "assessment_table",
     "benchmark_table",
     "cache_table",
+    "cohort_table",
     "demo_document",
     "demo_table",
     "models_table",
@@ -168,6 +174,56 @@ def cache_table(rows: Sequence[CacheKind]) -> Table:
     """Return what is in the cache."""
     columns = {"kind": "left", "files": "right", "size": "right", "what": "left", "folder": "left"}
     return columns, ((row.kind, str(row.files), size(row.bytes), row.description, str(row.path)) for row in rows)
+
+
+def cohort_table(cohorts: Sequence[Cohort]) -> Table:
+    """Return a line for each cohort of a survey."""
+    columns = {
+        "cohort": "right",
+        "images": "right",
+        "sigma": "right",
+        "gain": "right",
+        "read noise": "right",
+        "found": "left",
+    }
+    return columns, (
+        (
+            str(one.id),
+            str(one.images),
+            f"{one.sigma:.4g}",
+            f"{one.gain:.3g}" if one.gain > 0 else "",
+            "" if one.read_noise is None else f"{one.read_noise:.3g}",
+            ", ".join(advice.code for advice in one.advice),
+        )
+        for one in cohorts
+    )
+
+
+def answer_table(answer: Answer) -> Table:
+    """Return what DuckDB answered; numbers on the right."""
+    numbers = [isinstance(value, int | float | Decimal) for value in (answer.rows[0] if answer.rows else ())]
+    sides = ["right" if number else "left" for number in numbers] or ["left"] * len(answer.columns)
+    return dict(zip(answer.columns, sides, strict=True)), ([_shown(value) for value in row] for row in answer.rows)
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """Return the same for other programs, a row as an object."""
+    return {"rows": [dict(zip(answer.columns, map(_value, row), strict=True)) for row in answer.rows]}
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(_value(value))
+
+
+def _value(value: Any) -> Any:
+    """Return a value of DuckDB's as one that JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): _value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def size(count: int) -> str:
