@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,6 +78,37 @@ def test_a_query_is_a_table_or_one_json_document(surveyed):
     wrong = subprocess.run([*command[:-1], "select sygma from catalogue"], cwd=folder, capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "sygma" in wrong.stderr
+
+
+def test_a_rule_that_is_violated_is_exit_status_3(surveyed):
+    folder, _ = surveyed
+    (folder / "rules.toml").write_text(
+        '[readable]\nmeasure = "failed_share"\nmost = 0.1\n[quiet]\nmeasure = "sigma_p95"\nmost = 9\n'
+    )
+    command = [*LIMPID, "survey", "in", "-o", "census", "--rules", "rules.toml"]
+    text, document = (
+        subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True) for more in ([], ["--json"])
+    )
+    assert (text.returncode, document.returncode) == (3, 3)
+    assert re.search(r"quiet .* VIOLATED", text.stdout)
+    assert [(one["rule"], one["passed"]) for one in json.loads(document.stdout)["rules"]] == [
+        ("readable", True),
+        ("quiet", False),
+    ]
+    (folder / "rules.toml").write_text('[readable]\nmeassure = "failed_share"\nmost = 0.1\n')
+    wrong = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "did you mean 'measure'" in wrong.stderr
+
+
+def test_what_stands_out_is_said_and_written(surveyed):
+    folder, _ = surveyed
+    told = json.loads((folder / "census/insight.json").read_text())
+    assert told["duplicates"]["exact"] == 2
+    assert told["denoising"]["images"] == 12
+    assert told["denoising"]["minutes"] > 0
+    assert 3 < told["denoising"]["gain_db"] < 12
+    assert [row["images"] for row in told["noise"]["by_folder"]] == [2, 5, 5]
 
 
 def test_only_what_is_new_or_changed_is_measured_again(tmp_path, limpid, picture):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["COLUMNS", "VERSION", "Row"]
+__all__ = ["ASSIGNED", "COLUMNS", "VERSION", "Row"]
 
 #: Of the catalogue's format: another number is refused. It goes up when a column goes, or changes its meaning.
 VERSION: Final = 1
@@ -14,7 +14,7 @@ VERSION: Final = 1
 #: One image, by column; what is not known is None.
 Row = Mapping[str, Any]
 
-#: What is measured of each image, column -> SQL type; `cohort` and `cohort_sure` follow from all of them together.
+#: What is measured of each image, column -> SQL type.
 COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {
         # What it is
@@ -69,3 +69,6 @@ COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
         "error": "VARCHAR",
     }
 )
+
+#: What follows from all images together.
+ASSIGNED: Final[Mapping[str, str]] = MappingProxyType({"cohort": "INTEGER", "cohort_sure": "DOUBLE"})

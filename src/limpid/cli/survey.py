@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from limpid.cli.errors import FAILED, reported
+from limpid.cli.errors import FAILED, RULE_VIOLATED, reported
 from limpid.cli.options import Json, MaxPixels, Quiet, Threads, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ def survey(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the catalogue.", show_default=False)
     ],
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", help="Rules to be kept; if one is not, the exit status is 3.", show_default=False
+        ),
+    ] = None,
     value_range: ValueRange = None,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
@@ -50,12 +56,20 @@ def survey(
         with render.progress(quiet=quiet) as bar:
             limit = max_pixels or DEFAULT_MAX_PIXELS
             found = workflow.survey(
-                collection, output, value_range=value_range, threads=threads, max_pixels=limit, watcher=bar
+                collection,
+                output,
+                rules=rules,
+                value_range=value_range,
+                threads=threads,
+                max_pixels=limit,
+                watcher=bar,
             )
         if json:
             render.print_json(found.to_dict())
         else:
             _print(found)
+    if not all(one.passed for one in found.checks):
+        raise typer.Exit(RULE_VIOLATED)
     if found.failed:
         raise typer.Exit(FAILED)
 
@@ -66,3 +80,7 @@ def _print(found: Survey) -> None:
     render.print_line(f"{found.images} images, {found.failed} of them failed: {found.catalogue}")
     if found.cohorts:
         render.print_table(*tables.cohort_table(found.cohorts))
+    for line in tables.insight_lines(found.insight):
+        render.print_line(line)
+    if found.checks:
+        render.print_table(*tables.check_table(found.checks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from limpid.catalog.cohorts import Cohort
     from limpid.catalog.question import Answer
+    from limpid.catalog.rules import Check
     from limpid.evaluation.reference_free.assessment import Assessment
     from limpid.workflows.assess_files import FileAssessment
     from limpid.workflows.benchmark import BenchmarkTable
@@ -25,9 +26,11 @@ __all__ = [
     "assessment_table",
     "benchmark_table",
     "cache_table",
+    "check_table",
     "cohort_table",
     "demo_document",
     "demo_table",
+    "insight_lines",
     "models_table",
     "protocol_text",
     "size",
@@ -196,6 +199,49 @@ def cohort_table(cohorts: Sequence[Cohort]) -> Table:
             ", ".join(advice.code for advice in one.advice),
         )
         for one in cohorts
+    )
+
+
+def insight_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stands out in a collection, a sentence for each; the rest is in insight.json."""
+    outliers, duplicates, denoising = found["outliers"], found["duplicates"], found["denoising"]
+    if outliers["images"]:
+        worst = outliers["worst"][0]
+        yield (
+            f"Outliers: {outliers['images']}, such as {worst['uri']}: sigma {worst['sigma']:.3g}, where "
+            f"{worst['usual']:.3g} is usual."
+        )
+    if duplicates["exact"] or duplicates["near"]:
+        near = "" if duplicates["near"] is None else f", {duplicates['near']} pairs that look the same"
+        yield f"Duplicates: {duplicates['exact']} of the same bytes{near}."
+    if found["clean"]:
+        yield f"Clean: {found['clean']}; denoising would cost detail."
+    if denoising["images"]:
+        yield _denoising_line(denoising)
+
+
+def _denoising_line(found: Mapping[str, Any]) -> str:
+    text = f"Denoising the other {found['images']}: {size(found['bytes'])}"
+    if found["minutes"] is not None:
+        text += f", about {found['minutes']:.2g} minutes with fast"
+    if found["gain_db"] is not None:
+        low, high = found["gain_db_range"]
+        text += f", {found['gain_db']:.1f} dB better ({low:.1f} to {high:.1f})"
+    return f"{text}."
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """Return a line for each rule."""
+    columns = {"rule": "left", "found": "right", "least": "right", "most": "right", "": "left"}
+    return columns, (
+        (
+            one.rule,
+            "no images" if one.value is None else f"{one.value:.4g}",
+            "" if one.least is None else f"{one.least:g}",
+            "" if one.most is None else f"{one.most:g}",
+            "kept" if one.passed else "VIOLATED",
+        )
+        for one in checks
     )
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from limpid.catalog.cohorts import Cohort, Fit, assign, describe, fit_cohorts
+from limpid.catalog.insight import insight
 from limpid.catalog.measure import Settings, fingerprint
 from limpid.catalog.question import opened
+from limpid.catalog.rules import Check, Rule, check, read_rules
 from limpid.catalog.store import Store, open_store
 from limpid.catalog.workers import measure_all
 from limpid.core.arguments import check_number, check_range, listed
 from limpid.core.errors import OptionError
 from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io.atomic import replacing
 from limpid.io.sources import Item, find_items
+from limpid.workflows.expected import expected_gains
 from limpid.workflows.watcher import Watcher
 
 __all__ = ["Survey", "Surveyed", "survey"]
+
+#: Name of what the catalogue tells of the collection as a whole, in the folder of a survey.
+INSIGHT: Final = "insight.json"
 
 _log = logging.getLogger(__name__)
 
@@ -48,27 +56,36 @@ class Survey:
         A Parquet file of one row for each image.
     cohorts : tuple of Cohort
         Images with the same noise, the largest cohort first.
+    insight : mapping
+        Noise by camera, folder and month, drift, outliers, duplicates, what to expect of denoising; as in
+        ``insight.json``, see :func:`limpid.catalog.insight.insight`.
+    checks : tuple of Check
+        What became of the rules.
     """
 
     images: int
     failed: int
     catalogue: Path
     cohorts: tuple[Cohort, ...]
+    insight: Mapping[str, Any]
+    checks: tuple[Check, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
-        return {
+        found = {
             "images": self.images,
             "failed": self.failed,
             "catalogue": str(self.catalogue),
             "cohorts": [one.to_dict() for one in self.cohorts],
         }
+        return found | ({"rules": [one.to_dict() for one in self.checks]} if self.checks else {})
 
 
 def survey(
     collection: str | PathLike[str] | Sequence[str | PathLike[str]],
     output: str | PathLike[str],
     *,
+    rules: str | PathLike[str] | None = None,
     value_range: tuple[float, float] | None = None,
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -86,6 +103,8 @@ def survey(
         of all these; local, or anywhere fsspec reaches (``s3://bucket/prefix``).
     output : str or path
         Folder for the catalogue, made if it is not there.
+    rules : str or path, optional
+        A TOML file of rules that the collection has to keep; they are checked when all is measured.
     value_range : (float, float), optional
         Values of black and white, for float files that state none.
     threads : int, optional
@@ -102,6 +121,8 @@ def survey(
 
     Raises
     ------
+    ConfigError
+        If the rules are wrong; nothing was measured.
     OptionError
         If an argument is wrong, another survey writes to the same folder, or what is there is of another version.
     WriteError
@@ -116,6 +137,7 @@ def survey(
     addresses = [os.fspath(one) for one in listed("collection", collection, (str, PathLike), what="an address")]
     if not all(addresses):
         raise OptionError("the name of an input is empty; name image files, folders, globs or shards.")
+    wanted = [] if rules is None else read_rules(Path(rules))
     folder, settings = Path(output), Settings(value_range, max_pixels)
     with open_store(folder) as store:
         items = _new(find_items(addresses, outside=str(folder)), store, settings)
@@ -127,7 +149,7 @@ def survey(
         merged = store.merge()
         fits = fit_cohorts(merged)
         store.commit(merged, assign(merged, fits))
-    return _summary(folder, store.path, fits)
+        return _summary(store, fits, wanted)
 
 
 def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[Item]:
@@ -137,10 +159,13 @@ def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[It
             yield item
 
 
-def _summary(folder: Path, catalogue: Path, fits: Sequence[Fit]) -> Survey:
-    connection = opened(folder)
+def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule]) -> Survey:
+    connection = opened(store.folder)
     images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
-    return Survey(images, failed, catalogue, tuple(describe(connection, fits)))
+    found = insight(connection, expected_gains())
+    with replacing(store.folder / INSIGHT) as file:
+        file.write(json.dumps(found, indent=1, default=str).encode("ascii"))
+    return Survey(images, failed, store.path, tuple(describe(connection, fits)), found, tuple(check(connection, rules)))
 
 
 def _cores() -> int:
