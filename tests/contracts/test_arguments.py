@@ -41,6 +41,12 @@ WRONG = [
     ("load_model", {"threads": 0}, "threads must be a whole number >= 1, got 0"),
     ("load_model", {"threads": -1}, "threads"),
     ("load_model", {"threads": 1.5}, "threads"),
+    ("survey", {"collection": 3}, "collection must be an address, or a list of at least one, got 3"),
+    ("survey", {"collection": []}, "collection"),
+    ("survey", {"collection": ""}, "name of an input is empty"),
+    ("survey", {"threads": 0}, "threads must be a whole number >= 1, got 0"),
+    ("survey", {"value_range": (1, 0)}, "low < high"),
+    ("survey", {"max_pixels": "x"}, "max_pixels"),
     ("write_image", {"quality": "x"}, "quality"),
     ("write_image", {"quality": 101}, "quality"),
     ("write_image", {"format": 3}, "format 3 is not known"),
@@ -59,6 +65,8 @@ def call(tmp_path):
     def call(function, **given):
         if function == "benchmark":
             return limpid.benchmark(**{"data": folder, "denoisers": ["noisy"]} | given)
+        if function == "survey":
+            return limpid.survey(**{"collection": folder, "output": tmp_path / "census"} | given)
         if function == "load_model":
             return limpid.load_model(**{"name": "median"} | given)
         if function == "write_image":

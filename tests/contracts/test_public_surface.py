@@ -74,6 +74,12 @@ def test_no_module_imports_the_root_package():
         ("import limpid", ["numpy", "torch", "openvino", "typer"]),
         ("import limpid; limpid.denoise, limpid.Image", ["torch", "openvino", "skimage", "typer", "matplotlib"]),
         ("import limpid, numpy; limpid.denoise(numpy.zeros((16, 16), 'uint8'), sigma=9)", ["torch", "onnx", "typer"]),
+        ("import limpid; limpid.survey", ["torch", "openvino", "duckdb", "fsspec", "zarr", "typer"]),
+        (
+            "import limpid, numpy, tempfile; d = tempfile.mkdtemp();"
+            "limpid.write_image(numpy.eye(32, dtype='uint8'), d + '/a.png'); limpid.survey(d, d + '/out', threads=1)",
+            ["torch", "onnx", "fsspec", "zarr", "typer", "matplotlib"],
+        ),
         ("import limpid, numpy; limpid.estimate_noise(numpy.zeros((16, 16), 'uint8'))", ["torch", "openvino", "typer"]),
     ],
 )

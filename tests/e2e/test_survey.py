@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import duckdb
@@ -128,19 +127,49 @@ def test_only_what_is_new_or_changed_is_measured_again(tmp_path, limpid, picture
     assert "2 of 4 images were measured before" in done.stderr
 
 
-def test_a_killed_survey_lets_go_of_its_folder_and_goes_on(tmp_path, limpid, picture, environment):
-    for number in range(60):
-        picture(tmp_path / f"in/{number:02}.png", shape=(200, 200))
-    command = [*LIMPID, "survey", "in", "-o", "census", "--threads", "1"]
-    first = subprocess.Popen(command, cwd=tmp_path, env={**environment, "LIMPID_DEBUG": ""}, stderr=subprocess.PIPE)
-    _wait(lambda: (tmp_path / "census/.lock").exists())
+@pytest.fixture
+def begun(tmp_path, picture, environment):
+    """Return a survey that has measured one image, a damaged one, and has many to go."""
+    for number in range(1, 40):
+        picture(tmp_path / f"in/{number:02}.png", shape=(200, 200, 3))
+    (tmp_path / "in/00.png").write_bytes(b"damaged")
+    process = subprocess.Popen(
+        [*LIMPID, "survey", "in", "-o", "census", "--threads", "1"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Undo what a shell does to the interrupts of a background job, which pytest may be part of.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert "00.png" in process.stderr.readline()
+    yield process
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+def test_a_killed_survey_lets_go_of_its_folder_and_goes_on(tmp_path, limpid, begun):
+    begun.send_signal(signal.SIGSTOP)
     second = limpid("survey", "in", "-o", "census")
     assert second.returncode == 2
     assert "another survey" in second.stderr
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    assert limpid("survey", "in", "-o", "census").returncode == 0
-    assert len(rows(tmp_path / "census")) == 60
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    assert limpid("survey", "in", "-o", "census").returncode == 1
+    assert len(rows(tmp_path / "census")) == 40
+
+
+def test_an_interrupted_survey_keeps_what_it_measured(tmp_path, limpid, begun):
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=60)
+    assert begun.returncode == 130
+    assert "Traceback" not in said
+    (part,) = (tmp_path / "census/parts").glob("*.parquet")
+    kept = duckdb.read_parquet(str(part)).filter("error is null").count("*").fetchall()[0][0]
+    done = limpid("survey", "in", "-o", "census", "-v")
+    assert f"{kept} of 40 images were measured before" in done.stderr
+    assert len(rows(tmp_path / "census")) == 40
 
 
 def test_a_collection_without_images_is_named(tmp_path, limpid):
@@ -149,10 +178,3 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
     assert done.returncode == 1
     assert json.loads(done.stdout) | {"catalogue": None} == {"images": 1, "failed": 1, "catalogue": None, "cohorts": []}
     assert "no image in it" in done.stderr
-
-
-def _wait(condition, timeout: float = 30) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -52,8 +52,10 @@ def copy_to(path: Path, connection: duckdb.DuckDBPyConnection, query: str, value
         options = f"format parquet, compression zstd, use_tmp_file false, kv_metadata {{{_KEY}: '{VERSION}'}}"
         try:
             connection.execute(f"copy ({query}) to {literal(file.name)} ({options})", values or [])
-        except duckdb.IOException as error:
-            raise WriteError(f"{path} can't be written ({error}); is the disk full?", source=str(path)) from error
+        except duckdb.Error as error:
+            raise WriteError(
+                f"{path} can't be written ({error}); is there room on the disk?", source=str(path)
+            ) from error
 
 
 def check_version(path: Path) -> None:

@@ -20,7 +20,10 @@ def main() -> None:
     rows = os.fdopen(os.dup(1), "wb")
     # What a library prints must not end up among the rows.
     os.dup2(2, 1)
-    _serve(sys.stdin.buffer, rows)
+    try:
+        _serve(sys.stdin.buffer, rows)
+    except BrokenPipeError:
+        os._exit(1)  # the survey is gone; nobody wants the row
 
 
 def _serve(items: BinaryIO, rows: BinaryIO) -> None:

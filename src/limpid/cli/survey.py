@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limpid.cli.errors import FAILED, RULE_VIOLATED, reported
+from limpid.cli.interrupt import unhurried
 from limpid.cli.options import Json, MaxPixels, Quiet, Threads, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def survey(
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows import survey as workflow
 
-        with render.progress(quiet=quiet) as bar:
+        with render.progress(quiet=quiet) as bar, unhurried():
             limit = max_pixels or DEFAULT_MAX_PIXELS
             found = workflow.survey(
                 collection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 from typing import Final
 
 import numpy as np
@@ -26,9 +27,12 @@ _FIGURE: Final = re.compile(r"(\w+) sigma (\d+)")
 _SIDE: Final = 256
 
 
-def expected_gains() -> list[Expected]:
-    """Return what the shipped networks are known to give, and their speed here, measured on one square each."""
-    return [_expected(model.card) for _, model in sorted(find_models(_MODEL).items())]
+def expected_gains(channels: Collection[int]) -> list[Expected]:
+    """Return what the shipped networks for images of so many channels are known to give.
+
+    Their speed is measured here, on one square each.
+    """
+    return [_expected(model.card) for count, model in sorted(find_models(_MODEL).items()) if count in channels]
 
 
 def _expected(card: ModelCard) -> Expected:

@@ -162,7 +162,8 @@ def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[It
 def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule]) -> Survey:
     connection = opened(store.folder)
     images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
-    found = insight(connection, expected_gains())
+    channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
+    found = insight(connection, expected_gains([count for (count,) in channels]))
     with replacing(store.folder / INSIGHT) as file:
         file.write(json.dumps(found, indent=1, default=str).encode("ascii"))
     return Survey(images, failed, store.path, tuple(describe(connection, fits)), found, tuple(check(connection, rules)))

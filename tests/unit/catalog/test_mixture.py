@@ -54,6 +54,20 @@ def test_one_noise_stays_one_and_its_parameters_come_back(noise, count):
         assert found.gain == pytest.approx(noise.gain, rel=0.05)
 
 
+def test_variances_that_are_not_known_well_show_no_gain():
+    gains = []
+    for seed in range(40):
+        rng, made = np.random.default_rng(seed), measures([WHITE], 12, seed)
+        error = np.full(12, 0.3)
+        variance = WHITE.floor * np.exp(error * rng.standard_t(4, 12))
+        vague = Measures(
+            **{**vars(made), "variance": variance, "variance_error": error, "gain_error": np.full(12, np.nan)}
+        )
+        gains.append(fit_noises(vague)[0].gain)
+    # One in 740 is beyond three standard errors of a normal distribution.
+    assert sum(gain > 0 for gain in gains) <= 1
+
+
 def test_images_measured_badly_are_not_a_noise_of_their_own():
     made = measures([WHITE], 100)
     worse = made.variance * np.where(np.arange(100) < 10, 3.0, 1.0)
