@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.base
 	$(BIN)/limpid demo -o demo
 
+# A process for each core, with one thread each.
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

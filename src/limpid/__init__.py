@@ -37,6 +37,7 @@ _PUBLIC = {
     "export": "workflows.export",
     "load_model": "workflows.models",
     "read_image": "io",
+    "survey": "workflows.survey",
     "train": "workflows.train",
     "write_image": "io",
 }

@@ -22,6 +22,7 @@ from limpid.workflows.denoise import denoise as denoise
 from limpid.workflows.export import export as export
 from limpid.workflows.models import load_model as load_model
 from limpid.workflows.noise import estimate_noise as estimate_noise
+from limpid.workflows.survey import survey as survey
 from limpid.workflows.train import train as train
 
 __version__: str

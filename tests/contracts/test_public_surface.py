@@ -35,6 +35,7 @@ NAMES = [
     "export",
     "load_model",
     "read_image",
+    "survey",
     "train",
     "write_image",
 ]

@@ -206,3 +206,16 @@ def test_half_stacks_are_made_of_the_same_pixels_of_every_plane():
     )
     assert given[0].shape == (1, 1, 3, 8, 8)
     assert (given[0] == given[0][:, :, :1]).all()
+
+
+def test_hidden_pixels_of_a_stack_get_values_of_their_own_plane_and_channel():
+    """Where each plane of each channel is of one value, nothing changes."""
+    noisy = torch.arange(24.0).reshape(2, 3, 4, 1, 1).expand(2, 3, 4, 16, 16)
+    given = []
+    STRATEGIES["noise2void"].objective(
+        lambda image, _: given.append(image) or image,
+        Batch(noisy, torch.ones_like(noisy)),
+        LOSSES["mse"],
+        torch.Generator().manual_seed(0),
+    )
+    assert torch.equal(given[0], noisy)

@@ -13,12 +13,13 @@ import typer
 from limpid.cli.streams import OutputLostError
 from limpid.core.errors import DataError, LimpidError, MissingExtraError, ModelError, OptionError
 
-__all__ = ["FAILED", "INTERRUPTED", "WRONG_USAGE", "one_line", "reported"]
+__all__ = ["FAILED", "INTERRUPTED", "RULE_VIOLATED", "WRONG_USAGE", "one_line", "reported"]
 
 _log = logging.getLogger(__name__)
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 2
+RULE_VIOLATED: Final = 3
 INTERRUPTED: Final = 130
 
 

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from limpid.cli import advise, assess, benchmark, cache, demo, denoise, export, models, noise, train, verify
+from limpid.cli import (
+    advise,
+    assess,
+    benchmark,
+    cache,
+    demo,
+    denoise,
+    export,
+    models,
+    noise,
+    query,
+    survey,
+    train,
+    verify,
+)
 from limpid.cli.errors import FAILED, INTERRUPTED
 from limpid.cli.interrupt import end_promptly
 from limpid.cli.streams import OutputLostError, drop_output, ready_streams
@@ -27,6 +41,8 @@ app = typer.Typer(
 for _verb in (
     denoise.denoise,
     noise.noise,
+    survey.survey,
+    query.query,
     verify.verify,
     assess.assess,
     advise.advise,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from limpid.catalog.cohorts import Cohort
+    from limpid.catalog.question import Answer
+    from limpid.catalog.rules import Check
     from limpid.evaluation.reference_free.assessment import Assessment
     from limpid.workflows.assess_files import FileAssessment
     from limpid.workflows.benchmark import BenchmarkTable
@@ -16,12 +20,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Table",
+    "answer_document",
+    "answer_table",
     "assessed_table",
     "assessment_table",
     "benchmark_table",
     "cache_table",
+    "check_table",
+    "cohort_table",
     "demo_document",
     "demo_table",
+    "insight_lines",
     "models_table",
     "protocol_text",
     "size",
@@ -168,6 +177,99 @@ def cache_table(rows: Sequence[CacheKind]) -> Table:
     """Return what is in the cache."""
     columns = {"kind": "left", "files": "right", "size": "right", "what": "left", "folder": "left"}
     return columns, ((row.kind, str(row.files), size(row.bytes), row.description, str(row.path)) for row in rows)
+
+
+def cohort_table(cohorts: Sequence[Cohort]) -> Table:
+    """Return a line for each cohort of a survey."""
+    columns = {
+        "cohort": "right",
+        "images": "right",
+        "sigma": "right",
+        "gain": "right",
+        "read noise": "right",
+        "found": "left",
+    }
+    return columns, (
+        (
+            str(one.id),
+            str(one.images),
+            f"{one.sigma:.4g}",
+            f"{one.gain:.3g}" if one.gain > 0 else "",
+            "" if one.read_noise is None else f"{one.read_noise:.3g}",
+            ", ".join(advice.code for advice in one.advice),
+        )
+        for one in cohorts
+    )
+
+
+def insight_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what stands out in a collection, a sentence for each; the rest is in insight.json."""
+    outliers, duplicates, denoising = found["outliers"], found["duplicates"], found["denoising"]
+    if outliers["images"]:
+        worst = outliers["worst"][0]
+        yield (
+            f"Outliers: {outliers['images']}, such as {worst['uri']}: sigma {worst['sigma']:.3g}, where "
+            f"{worst['usual']:.3g} is usual."
+        )
+    if duplicates["exact"] or duplicates["near"]:
+        near = "" if duplicates["near"] is None else f", {duplicates['near']} pairs that look the same"
+        yield f"Duplicates: {duplicates['exact']} of the same bytes{near}."
+    if found["clean"]:
+        yield f"Clean: {found['clean']}; denoising would cost detail."
+    if denoising["images"]:
+        yield _denoising_line(denoising)
+
+
+def _denoising_line(found: Mapping[str, Any]) -> str:
+    text = f"Denoising the other {found['images']}: {size(found['bytes'])}"
+    if found["minutes"] is not None:
+        text += f", about {found['minutes']:.2g} minutes with fast"
+    if found["gain_db"] is not None:
+        low, high = found["gain_db_range"]
+        text += f", {found['gain_db']:.1f} dB better ({low:.1f} to {high:.1f})"
+    return f"{text}."
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """Return a line for each rule."""
+    columns = {"rule": "left", "found": "right", "least": "right", "most": "right", "": "left"}
+    return columns, (
+        (
+            one.rule,
+            "no images" if one.value is None else f"{one.value:.4g}",
+            "" if one.least is None else f"{one.least:g}",
+            "" if one.most is None else f"{one.most:g}",
+            "kept" if one.passed else "VIOLATED",
+        )
+        for one in checks
+    )
+
+
+def answer_table(answer: Answer) -> Table:
+    """Return what DuckDB answered; numbers on the right."""
+    numbers = [isinstance(value, int | float | Decimal) for value in (answer.rows[0] if answer.rows else ())]
+    sides = ["right" if number else "left" for number in numbers] or ["left"] * len(answer.columns)
+    return dict(zip(answer.columns, sides, strict=True)), ([_shown(value) for value in row] for row in answer.rows)
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """Return the same for other programs, a row as an object."""
+    return {"rows": [dict(zip(answer.columns, map(_value, row), strict=True)) for row in answer.rows]}
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(_value(value))
+
+
+def _value(value: Any) -> Any:
+    """Return a value of DuckDB's as one that JSON holds."""
+    if isinstance(value, Mapping):
+        return {str(key): _value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def size(count: int) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from limpid.core.errors import OptionError, WriteError
+from limpid.io.lock import take_lock
 from limpid.jobs.job import About, Job, Row
-from limpid.jobs.lock import take_lock
 from limpid.jobs.manifest import Item
 
 __all__ = ["JOB_FOLDER", "JobFolder", "Key", "check_same", "last_rows"]

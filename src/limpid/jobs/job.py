@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from limpid.core.errors import OptionError, WriteError
 from limpid.io.atomic import replacing
-from limpid.jobs.lock import Lock, take_lock
+from limpid.io.lock import Lock, take_lock
 from limpid.jobs.manifest import Item, Shard, read_shards, shard_size, write_manifest
 from limpid.jobs.stamp import Stamp, sha256_of
 

@@ -39,7 +39,8 @@ _MEMORY: Final = 2**30
 _PARTS_FROM: Final = 8
 
 #: Where the target of a patch comes from: there is none, a clean image, another exposure in a file of its own, or
-#: another frame of the same stack. ``clean alone`` says that the images themselves are the clean ones.
+#: another frame: of the same stack, or for networks that take stacks, another stack of the same series. ``clean alone``
+#: says that the images themselves are the clean ones.
 Partner = Literal["none", "clean", "exposure", "frame", "clean alone"]
 
 _AS_THEY_ARE: Final = Preparation()
@@ -407,7 +408,8 @@ class Collection:
     def _objection(self, image: Image, target: Image | None) -> str | None:
         if self._channels is not None and image.channels != self._channels:
             return f"it has {image.channels} channels, the others {self._channels}; train them apart."
-        if self._partner == "frame" and len(image.planes()) < 2:
+        frames = image.planes() if self._preparation.planes is None else image.stacks()
+        if self._partner == "frame" and len(frames) < 2:
             return "it is a single frame; a stack of the same scene is needed, or a second exposure of each image."
         if image.values.dtype.kind == "f" and not np.isfinite(image.values).all():
             return "it holds pixels that are not finite; fill or crop them first."

@@ -173,7 +173,6 @@ def find_data(
     if (
         partner == "none"
         and stacks
-        and planes is None
         and (strategy == "noise2noise" or (strategy == "auto" and all(map(same_scene, some))))
     ):
         partner = "frame"

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limpid.core.errors import MissingExtraError, OptionError, WriteError
+from limpid.io.lock import take_lock
 from limpid.jobs import About, Item, Job, JobFolder, Row, check_same, last_rows
 from limpid.jobs.engines.local import run_local
 from limpid.jobs.engines.ray import run_ray
-from limpid.jobs.lock import take_lock
 from limpid.jobs.manifest import read_shards, shard_size, write_manifest
 from limpid.jobs.names import path_of, text_of
 from limpid.jobs.work import overlapped, process_shard
@@ -270,7 +270,7 @@ def test_one_is_in_a_folder_at_a_time_or_several_who_share(folder: JobFolder) ->
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from limpid.jobs.lock import take_lock\n"
+        "import sys, time; from pathlib import Path; from limpid.io.lock import take_lock\n"
         "lock = take_lock(Path(sys.argv[1])); print('taken', flush=True); time.sleep(60)"
     )
     path = tmp_path / "lock"

@@ -53,8 +53,9 @@ def test_in_the_plane_it_is_the_unet_where_only_the_middle_of_its_kernels_counts
 
 
 def test_multiply_accumulates_are_counted_as_by_hand():
-    network = build_network("unet3d", {"channels": 1, "widths": [8], "blocks": [1], "decoder_blocks": []})
-    assert measure_cost(network, channels=1).macs == 27 * (8 * 8 + 8 * 8 + 8 * 8 + 8 * 4) / 4
+    half = 27 * (8 * 8 + 4 * 8 * 8 + 8 * 4)
+    quarter = 4 * 8 * 8 + 27 * 2 * 8 * 8 + 4 * 8 * 8
+    assert measure_cost(build_network("unet3d", SMALL), channels=1).macs == half / 4 + quarter / 16
 
 
 def test_a_new_one_begins_close_to_the_network_of_the_plane_between():

@@ -198,6 +198,24 @@ def test_frames_that_show_the_same_scene_are_seen_together_not_compared(tmp_path
         tiny(tmp_path / "still.tif", tmp_path / "none", strategy="noise2noise")
 
 
+def test_volumes_that_show_the_same_scene_are_compared(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("limpid.workflows.train._save", lambda *_, **__: None)
+    volume = 60 + np.stack([pictures.camera()[:64, 60 + z : 124 + z] for z in range(5)]) / 2  # clear of both ends
+    noise = SIGMA * np.random.default_rng(0).standard_normal((3, *volume.shape))
+    series = limpid.Image.from_array((volume + noise).clip(0, 255).astype(np.uint8), axes="TZYX")
+    limpid.write_image(series, tmp_path / "series.tif")
+    assert tiny(tmp_path / "series.tif", tmp_path / "deep").strategy == "noise2noise"
+    batch = Collection(
+        [(tmp_path / "series.tif", None)],
+        patch_px=64,
+        partner="frame",
+        preparation=Preparation(planes=5, augment="none"),
+    ).draw(1, patch_px=64, rng=np.random.default_rng(0), step=0)
+    off = [(255 * part[0, 0] - torch.from_numpy(volume)).std() for part in (batch.noisy, batch.target)]
+    assert max(off) < 1.2 * SIGMA  # both are of these planes, in this order
+    assert (batch.noisy != batch.target).float().mean() > 0.9
+
+
 def test_stacks_that_are_too_short_are_left_out_or_refused(files: Path) -> None:
     options = {"patch_px": 16, "preparation": Preparation(planes=8)}
     short, long = files / "short" / "three-coins.tif", files / "noisy" / "camera.tif"
@@ -208,6 +226,8 @@ def test_stacks_that_are_too_short_are_left_out_or_refused(files: Path) -> None:
     assert collection.draw(3, patch_px=16, rng=np.random.default_rng(0), step=0).noisy.shape == (3, 1, 8, 16, 16)
     with pytest.raises(DataError, match=r"none of the 1 images .* 3 planes is less than a patch of 8"):
         Collection([(short, None)], **options)
+    with pytest.raises(DataError, match="it is a single frame"):
+        Collection([(long, None)], partner="frame", **options)
 
 
 def test_planes_can_be_taken_apart_with_all_that_goes_with_them() -> None:

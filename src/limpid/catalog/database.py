@@ -1,0 +1,88 @@
+"""DuckDB, as the catalogue uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from limpid.catalog.columns import VERSION
+from limpid.core.errors import OptionError, WriteError
+from limpid.io.atomic import replacing
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["check_version", "connect", "copy_to", "literal", "struct"]
+
+#: What a question may take of memory; beyond it, disk is used.
+_MEMORY: Final = "1GB"
+
+#: Key of Parquet's own metadata that holds the version of the catalogue's format.
+_KEY: Final = "limpid_catalogue"
+
+
+def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a connection to a new database in memory.
+
+    Parameters
+    ----------
+    spill : Path, optional
+        Folder for what does not fit into memory.
+    """
+    import duckdb
+
+    config: dict[str, Any] = {"memory_limit": _MEMORY}
+    if spill is not None:
+        config["temp_directory"] = str(spill)
+    return duckdb.connect(config=config)
+
+
+def copy_to(path: Path, connection: duckdb.DuckDBPyConnection, query: str, values: list[Any] | None = None) -> None:
+    """Write what a query gives as a Parquet file, whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        If it can't be written.
+    """
+    import duckdb
+
+    with replacing(path) as file:
+        options = f"format parquet, compression zstd, use_tmp_file false, kv_metadata {{{_KEY}: '{VERSION}'}}"
+        try:
+            connection.execute(f"copy ({query}) to {literal(file.name)} ({options})", values or [])
+        except duckdb.IOException as error:
+            raise WriteError(f"{path} can't be written ({error}); is the disk full?", source=str(path)) from error
+
+
+def check_version(path: Path) -> None:
+    """Refuse a file that is no catalogue of this version.
+
+    Raises
+    ------
+    OptionError
+        With what it is instead.
+    """
+    import duckdb
+
+    query = f"select decode(key), decode(value) from parquet_kv_metadata({literal(path)})"
+    try:
+        found = dict(connect().execute(query).fetchall()).get(_KEY)
+    except duckdb.Error as error:
+        what = f"is damaged, or no catalogue ({str(error).splitlines()[0]})"
+    else:
+        if found == str(VERSION):
+            return
+        what = "is no catalogue" if found is None else f"has format {found}, this limpid reads {VERSION}"
+    raise OptionError(f"{path} {what}; move it away to have everything measured anew.", source=str(path))
+
+
+def literal(value: object) -> str:
+    """Return text as SQL."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def struct(columns: Mapping[str, str]) -> str:
+    """Return names and types as SQL."""
+    return "{" + ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items()) + "}"

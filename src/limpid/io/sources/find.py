@@ -1,0 +1,111 @@
+"""From addresses to images."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Final, Protocol, cast
+
+from limpid.io.sources.item import Item, Place, failed, uri_of
+from limpid.io.sources.wanted import LIST, container_suffix
+
+__all__ = ["find_items"]
+
+#: Suffix of what holds many images -> module that knows how.
+_CONTAINERS: Final[Mapping[str, str]] = {
+    ".parquet": "limpid.io.sources.parquet",
+    ".tar": "limpid.io.sources.tar",
+    ".zarr": "limpid.io.sources.zarr",
+}
+
+#: Modules that find places by an address, on this machine and elsewhere.
+_LOCAL: Final = "limpid.io.sources.local"
+_REMOTE: Final = "limpid.io.sources.remote"
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+_NOTHING: Final = (
+    "no image in it; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix, and .tar, .parquet and .zarr "
+    "that hold some."
+)
+
+
+class _Store(Protocol):
+    """A module that opens up folders and globs."""
+
+    def places(self, address: str, *, outside: str | None) -> Iterator[Place | Item]:
+        """Yield the files that an address stands for; what can't be listed is an item with an error."""
+
+
+class _Container(Protocol):
+    """A module that knows what is in one place."""
+
+    def items(self, place: Place) -> Iterator[Item]:
+        """Yield the images; what can't be read of it is an item with an error."""
+
+
+def find_items(addresses: Iterable[str], *, outside: str | None = None) -> Iterator[Item]:
+    """Yield the images that addresses stand for, in the order of the addresses and then of names.
+
+    Parameters
+    ----------
+    addresses : iterable of str
+        Files, folders (with all below them) and globs; tar shards (``.tar``, as WebDataset makes them), Parquet files
+        with a column of images (``.parquet``), Zarr arrays (``.zarr``), and lists (``.txt``) of all these; each on this
+        machine or anywhere fsspec reaches (``s3://bucket/prefix``).
+    outside : str, optional
+        A folder whose content is not looked at where it lies below another: the outputs of an earlier run.
+
+    Yields
+    ------
+    Item
+        What can't be listed (a folder without permission, a damaged shard, an address that names nothing) is an item
+        with an error, and the stream goes on. What is named twice comes twice.
+
+    Raises
+    ------
+    MissingExtraError
+        If an address needs a package that is not installed.
+    """
+    for address in addresses:
+        yield from _or_nothing(address, _of_address(address, outside))
+
+
+def _or_nothing(address: str, items: Iterator[Item]) -> Iterator[Item]:
+    first = next(items, None)
+    if first is None:
+        yield failed(uri_of(address), _NOTHING)
+        return
+    yield first
+    yield from items
+
+
+def _of_address(address: str, outside: str | None, *, in_list: bool = False) -> Iterator[Item]:
+    store = cast("_Store", importlib.import_module(_REMOTE if _URL.match(address) else _LOCAL))
+    for place in store.places(address, outside=outside):
+        if isinstance(place, Item):
+            yield place
+        elif PurePath(place.address).suffix.lower() == LIST:
+            yield from _of_list(place, outside) if not in_list else [place.failed("a list in a list; name images.")]
+        else:
+            yield from _of_place(place)
+
+
+def _of_place(place: Place) -> Iterator[Item]:
+    suffix = container_suffix(place.address)
+    if suffix is None:
+        yield place.item()
+    else:
+        yield from cast("_Container", importlib.import_module(_CONTAINERS[suffix])).items(place)
+
+
+def _of_list(place: Place, outside: str | None) -> Iterator[Item]:
+    from limpid.io.sources.paths import addresses
+
+    for address in addresses(place):
+        if isinstance(address, Item):
+            yield address
+        else:
+            yield from _or_nothing(address, _of_address(address, outside, in_list=True))

@@ -1,0 +1,172 @@
+"""The noise census: every image of a collection measured, into a table; what they have in common."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+from limpid.catalog.cohorts import Cohort, Fit, assign, describe, fit_cohorts
+from limpid.catalog.insight import insight
+from limpid.catalog.measure import Settings, fingerprint
+from limpid.catalog.question import opened
+from limpid.catalog.rules import Check, Rule, check, read_rules
+from limpid.catalog.store import Store, open_store
+from limpid.catalog.workers import measure_all
+from limpid.core.arguments import check_number, check_range, listed
+from limpid.core.errors import OptionError
+from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io.atomic import replacing
+from limpid.io.sources import Item, find_items
+from limpid.workflows.expected import expected_gains
+from limpid.workflows.watcher import Watcher
+
+__all__ = ["Survey", "Surveyed", "survey"]
+
+#: Name of what the catalogue tells of the collection as a whole, in the folder of a survey.
+INSIGHT: Final = "insight.json"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One image that was measured in this call, or why it was not."""
+
+    input: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a survey found.
+
+    Attributes
+    ----------
+    images : int
+        Rows of the catalogue.
+    failed : int
+        How many of them have an error.
+    catalogue : Path
+        A Parquet file of one row for each image.
+    cohorts : tuple of Cohort
+        Images with the same noise, the largest cohort first.
+    insight : mapping
+        Noise by camera, folder and month, drift, outliers, duplicates, what to expect of denoising; as in
+        ``insight.json``, see :func:`limpid.catalog.insight.insight`.
+    checks : tuple of Check
+        What became of the rules.
+    """
+
+    images: int
+    failed: int
+    catalogue: Path
+    cohorts: tuple[Cohort, ...]
+    insight: Mapping[str, Any]
+    checks: tuple[Check, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        found = {
+            "images": self.images,
+            "failed": self.failed,
+            "catalogue": str(self.catalogue),
+            "cohorts": [one.to_dict() for one in self.cohorts],
+        }
+        return found | ({"rules": [one.to_dict() for one in self.checks]} if self.checks else {})
+
+
+def survey(
+    collection: str | PathLike[str] | Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    rules: str | PathLike[str] | None = None,
+    value_range: tuple[float, float] | None = None,
+    threads: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    watcher: Watcher[Surveyed] | None = None,
+) -> Survey:
+    """Measure every image of a collection into a catalogue, and find those with the same noise.
+
+    Only images that are new or changed since the last survey into the same folder are measured, and those that failed
+    then; a survey that was interrupted goes on. Images that are gone from the collection are gone from the catalogue.
+
+    Parameters
+    ----------
+    collection : str, path, or sequence of them
+        Files, folders and globs; tar shards, Parquet files with a column of images, Zarr arrays, and lists (``.txt``)
+        of all these; local, or anywhere fsspec reaches (``s3://bucket/prefix``).
+    output : str or path
+        Folder for the catalogue, made if it is not there.
+    rules : str or path, optional
+        A TOML file of rules that the collection has to keep; they are checked when all is measured.
+    value_range : (float, float), optional
+        Values of black and white, for float files that state none.
+    threads : int, optional
+        Processes that measure; default: one for each core.
+    max_pixels : int
+        Images that announce more are refused.
+    watcher : Watcher, optional
+        Told of each image that is measured.
+
+    Returns
+    -------
+    Survey
+        What is wrong with an image is in its row, and not the end.
+
+    Raises
+    ------
+    ConfigError
+        If the rules are wrong; nothing was measured.
+    OptionError
+        If an argument is wrong, another survey writes to the same folder, or what is there is of another version.
+    WriteError
+        If the folder can't be written to.
+    MissingExtraError
+        If an address needs a package that is not installed.
+    """
+    check_range(value_range)
+    check_number("max_pixels", max_pixels, low=1, whole=True)
+    if threads is not None:
+        check_number("threads", threads, low=1, whole=True)
+    addresses = [os.fspath(one) for one in listed("collection", collection, (str, PathLike), what="an address")]
+    if not all(addresses):
+        raise OptionError("the name of an input is empty; name image files, folders, globs or shards.")
+    wanted = [] if rules is None else read_rules(Path(rules))
+    folder, settings = Path(output), Settings(value_range, max_pixels)
+    with open_store(folder) as store:
+        items = _new(find_items(addresses, outside=str(folder)), store, settings)
+        for row in measure_all(items, settings=settings, workers=threads or _cores()):
+            store.add(row)
+            if watcher is not None:
+                watcher.finished(Surveyed(row["uri"], row["error"]))
+        _log.info("%s: %d of %d images were measured before", folder, store.kept, store.kept + store.added)
+        merged = store.merge()
+        fits = fit_cohorts(merged)
+        store.commit(merged, assign(merged, fits))
+        return _summary(store, fits, wanted)
+
+
+def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[Item]:
+    """Yield what no earlier survey has measured."""
+    for item in items:
+        if not store.keep(fingerprint(item, settings)):
+            yield item
+
+
+def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule]) -> Survey:
+    connection = opened(store.folder)
+    images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
+    found = insight(connection, expected_gains())
+    with replacing(store.folder / INSIGHT) as file:
+        file.write(json.dumps(found, indent=1, default=str).encode("ascii"))
+    return Survey(images, failed, store.path, tuple(describe(connection, fits)), found, tuple(check(connection, rules)))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
