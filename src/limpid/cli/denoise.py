@@ -95,6 +95,11 @@ def denoise(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="local, or ray: a cluster.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of a Ray cluster.", show_default="one is started here"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print which input goes where.")] = False,
     memory: Memory = None,
     threads: Threads = None,
@@ -143,6 +148,8 @@ def denoise(
             strip_metadata=strip_metadata,
             in_place=in_place,
             resume=resume,
+            engine=engine,
+            address=address,
             assess=assess,
             dry_run=dry_run,
         )

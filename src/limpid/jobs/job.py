@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +16,7 @@ from limpid.core.errors import OptionError, WriteError
 from limpid.io.atomic import replacing
 from limpid.io.lock import Lock, take_lock
 from limpid.jobs.manifest import Item, Shard, read_shards, shard_size, write_manifest
-from limpid.jobs.stamp import sha256_of
+from limpid.jobs.stamp import Stamp, sha256_of
 
 __all__ = ["About", "Claim", "Header", "Job", "Row"]
 
@@ -85,6 +87,11 @@ class Claim:
         self._path = path
         self._lock = lock
         self.begun = begun
+
+    def beat(self) -> None:
+        """Leave a sign of work, see :meth:`Job.sign_of_work`."""
+        with suppress(OSError):
+            os.utime(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +198,7 @@ class Job:
             raise _unwritable(path, error) from error
         if lock is None:
             return None
-        if self._receipt(number).exists():
+        if self.is_committed(number):
             path.unlink(missing_ok=True)
             lock.release()
             return None
@@ -213,6 +220,16 @@ class Job:
             raise WriteError(
                 f"{path}: {error} What is done is on record; go on with --resume.", source=str(path)
             ) from error
+
+    def is_committed(self, number: int) -> bool:
+        """Return whether a shard is done."""
+        return self._receipt(number).exists()
+
+    def sign_of_work(self) -> tuple[int, ...]:
+        """Return what changes as items are done, by whichever process on whichever machine."""
+        folder = self.folder / _RECEIPTS
+        stamps = [Stamp.of(path) for path in (folder, *folder.glob("*.claim"))]  # a claim may end meanwhile
+        return tuple(sorted(stamp.mtime_ns for stamp in stamps if stamp is not None))
 
     def receipt(self, number: int) -> list[Row]:
         """Return the rows of a shard that is done.

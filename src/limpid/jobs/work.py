@@ -55,6 +55,7 @@ def process_shard(job: Job, shard: Shard, task: Task, *, stop: threading.Event |
             if stop is not None and stop.is_set():
                 raise _StoppedError
             done = task(item, begun=claim.begun)
+            claim.beat()
             rows.append({"item": item.number, "input": item.input, "output": item.output, **done})
         job.commit(shard.number, rows)
         return shard.number, rows

@@ -13,14 +13,32 @@ from limpid.jobs.work import Receipt
 from limpid.workflows.job import Engine
 from limpid.workflows.task import BASE_BYTES, DenoiseTask
 
-__all__ = ["local_engine"]
+__all__ = ["engine_for"]
 
 #: Below so many images for each, another process takes longer to start than it saves.
 _WORTH_A_PROCESS: Final = 16
 
 
-def local_engine(task: DenoiseTask) -> Engine:
-    """Return what does the shards of a call on this machine."""
+def engine_for(task: DenoiseTask) -> Engine:
+    """Return what does the shards of a call, as its options ask for."""
+    return _local(task) if task.options.engine == "local" else _ray(task)
+
+
+def _ray(task: DenoiseTask) -> Engine:
+    """Return Ray, whose workers have one core each if nothing else is asked for: no core then waits for another."""
+    options = task.options
+    cores = options.threads or 1
+    task = DenoiseTask(task.root, replace(options, threads=cores))
+
+    def run(job: Job, numbers: Sequence[int]) -> Generator[Receipt, None, None]:
+        from limpid.jobs.engines.ray import run_ray
+
+        return run_ray(job, task, numbers, address=options.address, cores=cores)
+
+    return run
+
+
+def _local(task: DenoiseTask) -> Engine:
     options = task.options
     cores = options.threads or _cores()
 

@@ -16,7 +16,7 @@ from typing import Any
 from limpid.core.errors import OptionError, WriteError
 from limpid.jobs import About, Item
 from limpid.jobs.names import text_of
-from limpid.workflows.engines import local_engine
+from limpid.workflows.engines import engine_for
 from limpid.workflows.job import Done, items_of, run_job
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import Plan, plan_outputs
@@ -85,6 +85,8 @@ def denoise_files(
     plan = plan_outputs(inputs, output, in_place=options.in_place, format=options.format)
     if options.resume:
         check_recorded(plan, "resume")
+    if options.engine != "local":
+        check_recorded(plan, f"engine {options.engine}")
     root = Path.cwd() if plan.root is None else plan.root
     task = DenoiseTask(root.resolve(), options)
     warn_of_memory(task)
@@ -147,7 +149,7 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
     items = list(items_of(plan, task.root, in_place=options.in_place))
     places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
-        engine = local_engine(task)
+        engine = engine_for(task)
         done = run_job(task.root, items, engine, about(task, inputs), resume=options.resume)
     else:
         done = _unrecorded(items, task)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from limpid.core.apply import check_strengths
 from limpid.core.arguments import check_number, check_range
 from limpid.core.denoiser import Denoiser
+from limpid.core.errors import OptionError
 from limpid.io import DEFAULT_MAX_PIXELS, format_named
 
 if TYPE_CHECKING:
     from limpid.inference.runtimes import Runtime
 
-__all__ = ["DenoiseOptions"]
+__all__ = ["ENGINES", "DenoiseOptions"]
+
+#: What does the images of a call.
+ENGINES: Final = ("local", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,10 @@ class DenoiseOptions:
         Outputs replace their inputs.
     resume : bool
         Leave out what the record in the output folder calls done.
+    engine : str
+        ``local``: this machine; ``ray``: a cluster. For calls that have a record.
+    address : str or None
+        Of a Ray cluster to join; None starts one on this machine.
     assess : bool
         Also say how good each result is, see :func:`limpid.assess`; takes about three times as long.
     dry_run : bool
@@ -63,6 +71,8 @@ class DenoiseOptions:
     strip_metadata: bool = False
     in_place: bool = False
     resume: bool = False
+    engine: str = "local"
+    address: str | None = None
     assess: bool = False
     dry_run: bool = False
 
@@ -78,6 +88,13 @@ class DenoiseOptions:
             if (value := getattr(self, name)) is not None:
                 check_number(name, value, low=low, high=high, whole=whole)
         check_range(self.value_range)
+        if self.engine not in ENGINES:
+            raise OptionError(f"no engine {self.engine!r}; choose one of: {', '.join(ENGINES)}.")
+        if self.address is not None and self.engine != "ray":
+            raise OptionError(
+                f"an address is of a Ray cluster, got {self.address!r} with the engine {self.engine}; "
+                "choose engine ray (--engine ray), or leave it out."
+            )
         if self.format is not None:
             object.__setattr__(self, "format", format_named(self.format))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from limpid.core.errors import OptionError
-from limpid.workflows.engines import local_engine
+from limpid.workflows.engines import engine_for
 from limpid.workflows.expand import folder_above
 from limpid.workflows.files import FilesSummary, Placed, about, check_recorded, collected, warn_of_memory
 from limpid.workflows.job import items_of, plan_job, run_shards
@@ -95,6 +95,8 @@ def denoise_shards(
     """
     options = options or DenoiseOptions()
     started = time.perf_counter()
+    if options.engine != "local":
+        raise OptionError(f"shards need no engine, got {options.engine}; leave it out: each process does its own part.")
     root = folder_above(inputs) if output is None else Path(output).expanduser()
     if root is None or (output is None) != options.in_place:
         raise OptionError("shards are of a job with an output folder (-o), or of one in place (--in-place).")
@@ -103,7 +105,7 @@ def denoise_shards(
 
     def placed() -> Generator[Placed, None, None]:
         planned = None if watcher is None else watcher.planned
-        with closing(run_shards(task.root, shards, local_engine(task), about(task, inputs), planned=planned)) as done:
+        with closing(run_shards(task.root, shards, engine_for(task), about(task, inputs), planned=planned)) as done:
             for row, earlier in done:
                 yield row["item"], FileResult.of(row, *names_of(row, task.root), earlier=earlier)
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limpid.core.errors import OptionError, WriteError
+from limpid.core.errors import MissingExtraError, OptionError, WriteError
 from limpid.io.lock import take_lock
 from limpid.jobs import About, Item, Job, JobFolder, Row, check_same, last_rows
 from limpid.jobs.engines.local import run_local
+from limpid.jobs.engines.ray import run_ray
 from limpid.jobs.manifest import read_shards, shard_size, write_manifest
 from limpid.jobs.names import path_of, text_of
 from limpid.jobs.work import overlapped, process_shard
@@ -293,3 +294,56 @@ def test_a_receipt_is_lines_of_json_that_people_read(folder: JobFolder) -> None:
     line = (job.folder / "receipts" / "000000.jsonl").read_text("ascii")
 
     assert json.loads(line) == {"item": 0, "input": "../in/0", "output": "0", "status": "ok", "begun": False}
+
+
+def test_ray_that_is_not_installed_is_named_with_its_extra(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    job = planned(folder, 1)
+
+    with pytest.raises(MissingExtraError, match=r'pip install "limpid\[ray\]"'):
+        list(run_ray(job, Writing(folder.root), [0], address=None, cores=1))
+
+
+def is_running(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are found in /proc")
+def test_the_processes_of_a_job_end_with_the_one_that_started_them(folder: JobFolder) -> None:
+    job = planned(folder, 200)
+    program = f"""
+import time
+from pathlib import Path
+from limpid.jobs import Job
+from limpid.jobs.engines.local import run_local
+
+class Slower:
+    def __call__(self, item, *, begun):
+        time.sleep(0 if item.number < 4 else 60)
+        return {{"status": "ok"}}
+
+if __name__ == "__main__":
+    job = Job.open(Path({str(job.folder)!r}))
+    list(run_local(job, Slower(), job.pending(), processes=2, threads=1))
+"""
+    script = folder.root / "program.py"
+    script.write_text(program)
+    with subprocess.Popen([sys.executable, str(script)]) as process:
+        deadline = time.monotonic() + 60
+        while len(job.committed()) < 4:
+            assert time.monotonic() < deadline, "it never came so far"
+            time.sleep(0.01)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_running, children)):
+        assert time.monotonic() < deadline, "they went on"
+        time.sleep(0.01)
+
+    assert len(children) >= 2
+    assert len(job.committed()) < 200
+    assert not list(job.folder.rglob("*.tmp"))
+    assert list(run_local(job, Writing(folder.root), job.pending()[:1], processes=1, threads=1))

@@ -397,3 +397,20 @@ def test_a_run_is_resumed_under_either_name_of_its_runtime(tmp_path: Path) -> No
     named = DenoiseOptions(model="fast", runtime="openvino", device="cpu", resume=True)
 
     assert denoise_files([file], tmp_path / "out", options=named).count("skipped") == 1
+
+
+def test_several_processes_give_the_bytes_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        picture(tmp_path / "in" / f"{number}.png", seed=number)
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    median = DenoiseOptions(model="median", memory=10**9)
+    one = denoise_files([tmp_path / "in"], tmp_path / "one", options=median)
+    monkeypatch.setattr("limpid.workflows.engines.core_groups", lambda _: 2)
+    monkeypatch.setattr("limpid.workflows.engines._WORTH_A_PROCESS", 1)
+
+    two = denoise_files([tmp_path / "in"], tmp_path / "two", options=median)
+
+    assert [row.status for row in two.results] == [row.status for row in one.results]
+    assert [(row.sigma, row.error) for row in two.results] == [(row.sigma, row.error) for row in one.results]
+    for path in (tmp_path / "one").glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
