@@ -36,7 +36,9 @@ def planned(folder: JobFolder, count: int) -> Job:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> JobFolder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobFolder:
+    # Processes of a job find the tasks of this module by its name, from the root of the project.
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])
     folder = JobFolder(tmp_path)
     folder.path.mkdir()
     return folder
