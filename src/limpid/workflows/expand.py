@@ -6,29 +6,21 @@ import fnmatch
 import glob
 import logging
 import os
-import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
-from typing import Final
 
 from limpid.core.errors import OptionError
 from limpid.io import is_folder, is_image_path
+from limpid.io.sources.wanted import is_foreign, left_out
 from limpid.jobs import JOB_FOLDER
 
 __all__ = ["Found", "file_identity", "find_images", "folder_above"]
 
 _log = logging.getLogger(__name__)
-
-#: Suffixes of images that limpid does not read; said where a folder holds some, so that none is missed in silence.
-_FOREIGN: Final = re.compile(
-    r"\.(3fr|arw|bmp|cr2|cr3|dcm|dng|erf|exr|fits|gif|hdr|heic|heif|jp2|jxl|kdc|mrw|nef|nrw|orf|pbm|pef|pgm|pnm|ppm"
-    r"|psd|raf|raw|rw2|sr2|srf|srw|tga|x3f)",
-    re.IGNORECASE,
-)
 
 #: Device and inode: the same for every name of one file or folder.
 Identity = tuple[int, int]
@@ -159,9 +151,7 @@ def _of_folder(root: Path, fence: Identity | None) -> Iterator[Found]:
     foreign: Counter[str] = Counter()
     yield from _walk(root, fence, foreign)
     if foreign:
-        which = "1 file of another format" if foreign.total() == 1 else f"{foreign.total()} files of other formats"
-        left = "was" if foreign.total() == 1 else "were"
-        _log.warning("%s: %s (%s) %s left out; convert what is wanted", root, which, ", ".join(sorted(foreign)), left)
+        _log.warning("%s: %s", root, left_out(foreign))
 
 
 def _walk(root: Path, fence: Identity | None, foreign: Counter[str]) -> Iterator[Found]:
@@ -185,7 +175,7 @@ def _walk(root: Path, fence: Identity | None, foreign: Counter[str]) -> Iterator
                     below.append((path, here))
             elif is_image_path(path):
                 yield _of_file(path, path.relative_to(root))
-            elif _FOREIGN.fullmatch(path.suffix):
+            elif is_foreign(path.name):
                 foreign[path.suffix.lower()] += 1
         pending.extend(reversed(below))
 

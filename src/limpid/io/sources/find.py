@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Final, Protocol, cast
 
 from limpid.io.sources.item import Item, Place, failed, uri_of
-from limpid.io.sources.wanted import LIST, container_suffix
+from limpid.io.sources.wanted import CONTAINERS, LIST, container_suffix
 
 __all__ = ["find_items"]
-
-#: Suffix of what holds many images -> module that knows how.
-_CONTAINERS: Final[Mapping[str, str]] = {
-    ".parquet": "limpid.io.sources.parquet",
-    ".tar": "limpid.io.sources.tar",
-    ".zarr": "limpid.io.sources.zarr",
-}
 
 #: Modules that find places by an address, on this machine and elsewhere.
 _LOCAL: Final = "limpid.io.sources.local"
@@ -98,7 +91,7 @@ def _of_place(place: Place) -> Iterator[Item]:
     if suffix is None:
         yield place.item()
     else:
-        yield from cast("_Container", importlib.import_module(_CONTAINERS[suffix])).items(place)
+        yield from cast("_Container", importlib.import_module(CONTAINERS[suffix])).items(place)
 
 
 def _of_list(place: Place, outside: str | None) -> Iterator[Item]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import logging
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
 from limpid.io.paths import is_folder
 from limpid.io.sources.item import Item, Place, failed, uri_of
 from limpid.io.sources.ordering import in_order
-from limpid.io.sources.wanted import container_suffix, is_hidden, is_wanted
+from limpid.io.sources.wanted import container_suffix, is_foreign, is_hidden, is_wanted, left_out
 
 __all__ = ["places"]
+
+_log = logging.getLogger(__name__)
 
 #: Device and inode: the same for every name of one folder.
 _Identity = tuple[int, int]
@@ -66,23 +71,28 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:
 
 def _of_path(path: str, fence: _Identity | None) -> Iterator[Place | Item]:
     if container_suffix(path) != ".zarr" and is_folder(Path(path)):
-        yield from _of_folder(path, frozenset(), fence)
+        foreign: Counter[str] = Counter()
+        yield from _of_folder(path, frozenset(), fence, foreign)
+        if foreign:
+            _log.warning("%s: %s", path, left_out(foreign))
     else:
         yield _of_file(path)
 
 
-def _of_folder(folder: str, above: frozenset[_Identity | None], fence: _Identity | None) -> Iterator[Place | Item]:
+def _of_folder(
+    folder: str, above: frozenset[_Identity | None], fence: _Identity | None, foreign: Counter[str]
+) -> Iterator[Place | Item]:
     identity = _identity(folder)
     if fence is not None and identity == fence:
         return
     here = above | {identity}
     try:
-        for name in in_order(_names(folder, _is_file)):
+        for name in in_order(_names(folder, partial(_is_file, foreign=foreign))):
             yield _of_file(_joined(folder, name))
         for name in in_order(_names(folder, _is_subfolder)):
             below = _joined(folder, name)
             if _identity(below) not in here:
-                yield from _of_folder(below, here, fence)
+                yield from _of_folder(below, here, fence, foreign)
     except OSError as error:
         yield failed(uri_of(folder), f"the folder can't be read: {error.strerror}; check its permissions.")
 
@@ -91,7 +101,7 @@ def _of_glob(folder: str, parts: tuple[str, ...], fence: _Identity | None) -> It
     """Yield what a glob matches below a folder; a folder that it matches stands for all that is in it."""
     part, *rest = parts
     if part == _ANY_DEPTH:
-        for place in _of_folder(folder, frozenset(), fence):
+        for place in _of_folder(folder, frozenset(), fence, Counter()):
             if isinstance(place, Item) or _matches(PurePath(place.address).relative_to(folder).parts, parts):
                 yield place
         return
@@ -125,7 +135,9 @@ def _names(folder: str, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[
         yield from (entry.name for entry in entries if wanted(entry))
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _is_file(entry: os.DirEntry[str], *, foreign: Counter[str]) -> bool:
+    if is_foreign(entry.name):
+        foreign[PurePath(entry.name).suffix.lower()] += 1
     return is_wanted(entry.name) and not _is_subfolder(entry)
 
 

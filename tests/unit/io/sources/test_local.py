@@ -118,6 +118,13 @@ def test_a_folder_that_can_not_be_listed_is_an_item(tmp_path, monkeypatch):
     assert second.read() == b"picture"
 
 
+def test_images_of_other_formats_are_counted_in_a_warning(tmp_path, caplog):
+    for name in ("a.png", "b.CR2", "in/c.gif", "in/d.gif", "notes.md"):
+        put(tmp_path / name)
+    assert names(tmp_path, tmp_path) == ["a.png"]
+    assert "3 files of other formats (.cr2, .gif) were left out" in caplog.text
+
+
 def test_an_address_that_names_nothing_is_one_item_with_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     for address in (tmp_path / "empty", tmp_path / "*.png"):
