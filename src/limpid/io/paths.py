@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from os import PathLike
 from pathlib import Path, PurePath
@@ -14,7 +15,9 @@ __all__ = ["format_named", "is_folder", "is_image_path", "output_suffix_for"]
 
 def is_image_path(path: str | PathLike[str]) -> bool:
     """Return whether a file name has the suffix of a format limpid reads and writes; the file is not opened."""
-    return PurePath(path).suffix.lower() in SUFFIXES
+    name = os.path.basename(os.fspath(path))  # noqa: PTH119 (a million times; a Path takes much longer)
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in SUFFIXES
 
 
 def is_folder(path: Path) -> bool:

@@ -69,13 +69,14 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
         If there is no input, one without a name, or none but limpid's own record.
     """
     fence = None if outside is None else file_identity(outside)
-    found: dict[tuple[Path, PurePath], Found] = {}
+    here = os.getcwd()  # noqa: PTH109 (joined to a million names; paths take much longer)
+    found: dict[tuple[str, PurePath], Found] = {}
     for given in inputs:
         if not os.fspath(given):
             raise OptionError("the name of an input is empty; name image files, folders or globs.")
         path = Path(given).expanduser()
         for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
-            found.setdefault((hit.path.absolute(), hit.relative), hit)
+            found.setdefault((os.path.join(here, hit.path), hit.relative), hit)  # noqa: PTH118
     hits = [hit for hit in found.values() if hit.path.name != JOB_FOLDER]
     if not hits:
         raise OptionError("no input; name image files, folders or globs.")

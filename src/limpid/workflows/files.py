@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import Any
 
 from limpid.core.errors import OptionError, WriteError
 from limpid.jobs import About, Item
-from limpid.jobs.names import text_of
+from limpid.jobs.names import texts_from
 from limpid.workflows.engines import engine_for
 from limpid.workflows.job import Done, items_of, run_job
 from limpid.workflows.options import DenoiseOptions
@@ -146,7 +145,7 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
     """Yield what becomes of each image as it is done."""
     options = task.options
     plan = _ready(plan, options)
-    items = list(items_of(plan, task.root, in_place=options.in_place))
+    items = list(items_of(plan, task.root))
     places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
         engine = engine_for(task)
@@ -167,10 +166,11 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
 
 def about(task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> About:
     """Return what the header of a job says of a call."""
+    text_of = texts_from(task.root)
     return About(
         model=dict(task.denoiser.identity),
         options=task.options.deciding(task.denoiser),
-        inputs=[text_of(Path(os.path.abspath(Path(name).expanduser())), task.root) for name in inputs],  # noqa: PTH100
+        inputs=[text_of(Path(name).expanduser()) for name in inputs],
     )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from limpid.core.errors import OptionError
 from limpid.jobs import About, Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
-from limpid.jobs.names import path_of, text_of
+from limpid.jobs.names import path_of, texts_from
 from limpid.jobs.work import Receipt
 from limpid.workflows.plan import Plan
 
@@ -29,7 +27,7 @@ class Done(NamedTuple):
     earlier: bool = False
 
 
-def items_of(plan: Plan, root: Path, *, in_place: bool) -> Iterator[Item]:
+def items_of(plan: Plan, root: Path) -> Iterator[Item]:
     """Yield the jobs of a call as items.
 
     Parameters
@@ -38,25 +36,16 @@ def items_of(plan: Plan, root: Path, *, in_place: bool) -> Iterator[Item]:
         What goes where.
     root : Path
         The folder that paths are recorded from, without links on the way to it.
-    in_place : bool
-        Whether outputs replace their inputs.
     """
-    real_folder = lru_cache(maxsize=4096)(os.path.realpath)  # so that a way by .. never leads through a link
-    named = plan.root or Path()
+    text_of = texts_from(root)
     for number, job in enumerate(plan.jobs):
-        source = text_of(Path(real_folder(job.input.parent)) / job.input.name, root)
+        source = text_of(job.input)
         if job.error is not None:
             yield Item(number, source, None, job.error)
             continue
-        target = job.output if in_place else root / job.output.relative_to(named)
         stamp = Stamp.of(job.input)
-        yield Item(
-            number,
-            source,
-            text_of(target, root),
-            size=None if stamp is None else stamp.size,
-            mtime_ns=None if stamp is None else stamp.mtime_ns,
-        )
+        size, mtime_ns = (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
+        yield Item(number, source, text_of(job.output), size=size, mtime_ns=mtime_ns)
 
 
 def run_job(

@@ -141,6 +141,8 @@ def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]
 
 
 def _renamed(relative: PurePath, format_: str | None) -> PurePath:
+    if format_ is None and is_image_path(relative):
+        return relative
     suffix = output_suffix_for(relative, format=format_)
     return relative.with_suffix(suffix) if is_image_path(relative) else relative.with_name(relative.name + suffix)
 

@@ -21,7 +21,7 @@ from limpid.jobs import About, Item, Job, JobFolder, Row, check_same, last_rows
 from limpid.jobs.engines.local import run_local
 from limpid.jobs.engines.ray import run_ray
 from limpid.jobs.manifest import read_shards, shard_size, write_manifest
-from limpid.jobs.names import path_of, text_of
+from limpid.jobs.names import path_of, texts_from
 from limpid.jobs.work import overlapped, process_shard
 
 ABOUT = About(model={"model": "fast", "sha256": ["ab"]}, options={"strength": 1.0, "sigma": "auto"})
@@ -105,11 +105,24 @@ def test_any_name_is_text_and_comes_back(name: bytes) -> None:
     root = Path("/data/out")
     path = Path("/data/in") / os.fsdecode(name)
 
-    found = text_of(path, root)
+    text_of = texts_from(root)
+    found = text_of(path)
 
     found.encode("utf-8")
     assert path_of(found, root) == path
-    assert path_of(text_of(Path("/data/out/file:a"), root), root) == Path("/data/out/file:a")
+    assert path_of(text_of("/data/out/file:a"), root) == Path("/data/out/file:a")
+    assert path_of(text_of("/data/in"), root) == Path("/data/in")
+
+
+def test_a_way_between_folders_leads_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "deep" / "in").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in").symlink_to(tmp_path / "disk" / "deep" / "in")
+    (tmp_path / "disk" / "deep" / "in" / "a.png").symlink_to("b.png")
+
+    text = texts_from(tmp_path / "out")(tmp_path / "in" / ".." / "in" / "a.png")  # .. of where the link leads
+
+    assert text == "../disk/deep/in/a.png"
 
 
 @pytest.mark.parametrize(("processes", "threads"), [(1, 1), (1, 3), (2, 2)])
