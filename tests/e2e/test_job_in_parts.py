@@ -189,3 +189,24 @@ def test_a_plan_that_is_gone_on_with_holds_only_what_is_left(limpid, picture, tm
     assert (planned["images"], planned["folder"]) == (1, "out/limpid-job/0002")
     assert json.loads(limpid(*median, "--shards", ":", "--json").stdout)["done"] == 1
     assert limpid("verify", "out").stdout == "2 images: 2 done\n"
+
+
+def test_with_checksums_contents_tell_what_changed(limpid, picture, tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    median = ("denoise", "in", "-o", "out", "-m", "median", "--checksums")
+    limpid(*median, "--plan")
+    os.utime(tmp_path / "in" / "a.png", (1, 1))
+    before = (tmp_path / "in" / "b.png").stat()
+    content = (tmp_path / "in" / "b.png").read_bytes()
+    other = picture(tmp_path / "other.png", seed=3).read_bytes()
+    (tmp_path / "in" / "b.png").write_bytes(other)
+    os.utime(tmp_path / "in" / "b.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    limpid(*median, "--shards", ":")
+    os.utime(tmp_path / "in" / "c.png", (1, 1))
+    (tmp_path / "in" / "b.png").write_bytes(content)
+    again = json.loads(limpid(*median, "--resume", "--json").stdout)
+
+    assert [row["changed"] for row in rows(tmp_path / "out")][:3] == [False, True, False]
+    assert [row["status"] for row in again["results"]] == ["skipped", "ok", "skipped"]

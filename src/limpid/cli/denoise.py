@@ -84,6 +84,9 @@ def denoise(
     assess: Annotated[
         bool, typer.Option("--assess", help="Also tell how good the results are; takes three times as long.")
     ] = False,
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="Tell changed inputs by their contents, not by size and time.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only plan the job, for others to do by --shards; print its shards.")
     ] = False,
@@ -148,6 +151,7 @@ def denoise(
             strip_metadata=strip_metadata,
             in_place=in_place,
             resume=resume,
+            checksums=checksums,
             engine=engine,
             address=address,
             assess=assess,

@@ -145,7 +145,7 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
     """Yield what becomes of each image as it is done."""
     options = task.options
     plan = _ready(plan, options)
-    items = list(items_of(plan, task.root))
+    items = list(items_of(plan, task.root, checksums=options.checksums))
     places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
         engine = engine_for(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from limpid.core.errors import OptionError
 from limpid.jobs import About, Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
 from limpid.jobs.names import path_of, texts_from
+from limpid.jobs.stamp import sha256_of
 from limpid.jobs.work import Receipt
 from limpid.workflows.plan import Plan
 
@@ -27,7 +28,7 @@ class Done(NamedTuple):
     earlier: bool = False
 
 
-def items_of(plan: Plan, root: Path) -> Iterator[Item]:
+def items_of(plan: Plan, root: Path, *, checksums: bool) -> Iterator[Item]:
     """Yield the jobs of a call as items.
 
     Parameters
@@ -36,6 +37,8 @@ def items_of(plan: Plan, root: Path) -> Iterator[Item]:
         What goes where.
     root : Path
         The folder that paths are recorded from, without links on the way to it.
+    checksums : bool
+        Whether to read every input for the hash of its contents.
     """
     text_of = texts_from(root)
     for number, job in enumerate(plan.jobs):
@@ -45,7 +48,11 @@ def items_of(plan: Plan, root: Path) -> Iterator[Item]:
             continue
         stamp = Stamp.of(job.input)
         size, mtime_ns = (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
-        yield Item(number, source, text_of(job.output), size=size, mtime_ns=mtime_ns)
+        sha256 = None
+        if checksums:
+            with suppress(OSError):  # it will be said when it is to be denoised
+                sha256 = sha256_of(job.input)
+        yield Item(number, source, text_of(job.output), size=size, mtime_ns=mtime_ns, sha256=sha256)
 
 
 def run_job(
@@ -216,4 +223,6 @@ def _stands(row: Row | None, item: Item, root: Path, *, in_place: bool) -> bool:
     if in_place:
         return output == Stamp(row["output_size"], row["output_mtime_ns"])
     unchanged = (item.size, item.mtime_ns) == (row["input_size"], row["input_mtime_ns"])
+    if item.sha256 is not None:
+        unchanged = bool(item.sha256 == row["input_sha256"])
     return unchanged and output is not None and output.size == row["output_size"]

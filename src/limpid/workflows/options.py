@@ -45,6 +45,9 @@ class DenoiseOptions:
         Outputs replace their inputs.
     resume : bool
         Leave out what the record in the output folder calls done.
+    checksums : bool
+        Tell by the contents of an input whether it is another than when it was planned, or done; by size and time
+        otherwise. Every input is then read twice.
     engine : str
         ``local``: this machine; ``ray``: a cluster. For calls that have a record.
     address : str or None
@@ -71,6 +74,7 @@ class DenoiseOptions:
     strip_metadata: bool = False
     in_place: bool = False
     resume: bool = False
+    checksums: bool = False
     engine: str = "local"
     address: str | None = None
     assess: bool = False

@@ -56,7 +56,7 @@ def plan_files(
     plan.ready_root()
     assert plan.root is not None
     task = DenoiseTask(plan.root.resolve(), options)
-    items = list(items_of(plan, task.root))
+    items = list(items_of(plan, task.root, checksums=options.checksums))
     job = plan_job(task.root, items, about(task, inputs), resume=options.resume)
     if job is None:
         return PlannedJob(0, 0)
