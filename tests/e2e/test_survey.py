@@ -178,3 +178,10 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
     assert done.returncode == 1
     assert json.loads(done.stdout) | {"catalogue": None} == {"images": 1, "failed": 1, "catalogue": None, "cohorts": []}
     assert "no image in it" in done.stderr
+
+
+def test_a_folder_whose_name_reads_as_a_pattern_holds_a_catalogue_too(tmp_path, limpid, picture):
+    picture(tmp_path / "in/a.png")
+    assert limpid("survey", "in", "-o", "census[1]").returncode == 0
+    asked = limpid("query", "census[1]", "select count(*) as images from catalogue", "--json")
+    assert json.loads(asked.stdout)["rows"] == [{"images": 1}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ def opened(folder: Path) -> duckdb.DuckDBPyConnection:
     check_version(path)
     connection = connect()
     connection.execute(f"create view catalogue as select * from {table([path])}")
-    connection.execute(f"set allowed_paths = [{literal(path)}]")
+    # The name that a query gives is compared as it is written there, before it is taken for a pattern.
+    connection.execute(f"set allowed_paths = [{literal(path)}, {literal(glob.escape(str(path)))}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
