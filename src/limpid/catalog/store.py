@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import json
-import math
 import shutil
 import time
 from array import array
@@ -23,6 +22,7 @@ import numpy.typing as npt
 from limpid.catalog.columns import COLUMNS, Row
 from limpid.catalog.database import check_version, connect, copy_to, literal, struct
 from limpid.core.errors import OptionError, WriteError
+from limpid.core.plain import plain
 from limpid.io.lock import take_lock
 
 __all__ = ["CATALOGUE", "Store", "open_store", "table"]
@@ -191,10 +191,8 @@ def table(paths: Sequence[Path]) -> str:
 
 def _line(row: Row) -> bytes:
     """Return a row as JSON that any database reads: without what is not finite, or no Unicode."""
-    return json.dumps({name: _plain(value) for name, value in row.items()}, allow_nan=False).encode("ascii") + b"\n"
+    return json.dumps({n: _readable(v) for n, v in plain(row).items()}, allow_nan=False).encode("ascii") + b"\n"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+def _readable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

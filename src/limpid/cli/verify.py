@@ -29,12 +29,11 @@ def verify(
     set_up_logging(quiet=quiet, verbose=verbose)
     with reported(json=json):
         from limpid.cli import render
-        from limpid.workflows.account import account_document
         from limpid.workflows.account import verify as run
 
         account = run(folder, checksums=checksums)
         if json:
-            render.print_json(account_document(account))
+            render.print_json(account.to_dict())
         elif not quiet or account.problems:
             for line in account_lines(account):
                 render.print_line(line)

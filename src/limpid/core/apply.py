@@ -14,7 +14,7 @@ from limpid.core.denoiser import Capabilities, Denoiser, StackDenoiser
 from limpid.core.errors import ImageError, ModelError
 from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.preprocess import Preprocessed, preprocess
-from limpid.core.tiling import Span, Tile, plane_tiles, read_length, tile_spans
+from limpid.core.tiling import Span, Tile, plane_tiles, read_length, round_up, tile_spans
 
 __all__ = ["Level", "check_strengths", "denoise_image", "without_gaps"]
 
@@ -231,7 +231,7 @@ def _tile_side(caps: Capabilities, halo: int, pixels: int) -> int:
     """Return the side of a square tile, halo included, of so many pixels."""
     # Below four halos a side, most of the work is thrown away; memory is then exceeded rather than time.
     side = max(math.isqrt(max(pixels, 1)), _LEAST_HALOS * halo, _LEAST_SIDE_PX)
-    return -(-side // caps.align_px) * caps.align_px
+    return round_up(side, caps.align_px)
 
 
 def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Span", "Tile", "plane_tiles", "read_length", "tile_spans"]
+__all__ = ["Span", "Tile", "plane_tiles", "read_length", "round_up", "tile_spans"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -78,7 +78,7 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
     if length <= tile:
         yield Span(0, length, 0, length)
         return
-    last_start = -(-(length - tile) // align) * align
+    last_start = round_up(length - tile, align)
     start, written = 0, 0
     while True:
         stop = min(start + tile, length)
@@ -88,6 +88,17 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
             return
         written = keep_stop
         start = min(start + tile - 2 * halo, last_start)
+
+
+def round_up(number: int, multiple: int) -> int:
+    """Return the least multiple that is not below a number.
+
+    Examples
+    --------
+    >>> round_up(30, 8), round_up(32, 8)
+    (32, 32)
+    """
+    return -(-number // multiple) * multiple
 
 
 def read_length(length: int, *, tile: int, halo: int) -> int:

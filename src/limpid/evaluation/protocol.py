@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from limpid.core.cores import usable_cores
 
 __all__ = ["protocol"]
 
@@ -66,7 +67,7 @@ def protocol(
         "memory": "peak resident memory of the whole process while the row was made, in 10^6 bytes",
         "versions": _versions(),
         "cpu": _cpu(),
-        "threads": threads or _processors(),
+        "threads": threads or usable_cores(),
     }
 
 
@@ -89,9 +90,3 @@ def _cpu() -> str:
     except OSError:
         pass  # not Linux
     return platform.processor() or platform.machine()
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

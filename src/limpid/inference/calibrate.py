@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from limpid.core.image import FloatArray
+from limpid.core.tiling import round_up
 from limpid.inference.runtimes import Network, load_runtime
 from limpid.inference.test_vector import made_test_vector
 from limpid.models.store import StoredModel
@@ -54,12 +55,12 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     halo_planes = None
     if card.halo_planes is not None:
         depths, limit = (_FEW_PLANES,), _STACK_LIMIT_PX
-        side = _up_to_multiple(_FEW_PX, card.size_multiple)
+        side = round_up(_FEW_PX, card.size_multiple)
         deep = [_of_size(picture, (3 * _STACK_LIMIT_PLANES, side, side)) for picture in pictures]
         reach = measure_halo(exact, deep, sigma=card.sigma_max, multiple=1, limit=_STACK_LIMIT_PLANES, axes=(-3,))
         # Nothing is rounded up to a multiple, as pixels are, and there are few planes to find the worst one among.
         halo_planes = reach + 1
-    limit = _up_to_multiple(limit, card.size_multiple)
+    limit = round_up(limit, card.size_multiple)
     cut = [_of_size(picture, (*depths, 3 * limit, 3 * limit)) for picture in pictures]
     halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
     sigma = 1.0
@@ -73,10 +74,6 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
         test_vector=made_test_vector(exact, card),
     )
     return dataclasses.replace(model, card=measured)
-
-
-def _up_to_multiple(number: int, of: int) -> int:
-    return -(-number // of) * of
 
 
 def _of_size(picture: FloatArray, lengths: tuple[int, ...]) -> FloatArray:
@@ -130,7 +127,7 @@ def measure_halo(
             others = tuple(i for i in range(whole.ndim) if i != axis % whole.ndim)
             wrong = np.abs(part - expected).max(axis=others) > HALO_TOLERANCE
             reach = max(reach, int(np.flatnonzero(wrong)[-1]) + 1 if wrong.any() else 0)
-    return min(limit, _up_to_multiple(reach, multiple))
+    return min(limit, round_up(reach, multiple))
 
 
 def measure_bf16_sigma(exact: Network, rough: Network, pictures: Sequence[FloatArray]) -> float:

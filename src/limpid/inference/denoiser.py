@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from limpid.core.denoiser import Capabilities, StackDenoiser
+from limpid.core.denoiser import Capabilities
 from limpid.core.image import FloatArray
 from limpid.inference.precision import self_test
 from limpid.inference.runtimes import Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["NetworkDenoiser", "as_stack_of_one", "denoised"]
+__all__ = ["NetworkDenoiser", "denoised"]
 
 
 class NetworkDenoiser:
@@ -85,8 +85,6 @@ class NetworkDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the plane plus the predicted residual, added in float32 (see :class:`limpid.core.Denoiser`)."""
-        if self.capabilities.volumetric:
-            return as_stack_of_one(self, noisy, level)
         return self._denoised(noisy, level)
 
     def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -98,7 +96,8 @@ class NetworkDenoiser:
         with self._compiling:
             network = self._network(channels, self._precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
-        return denoised(network, noisy, level, pad=(-height % multiple, -width % multiple))
+        pad = (-height % multiple, -width % multiple)
+        return denoised(network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
     def _precision_for(self, channels: int, level: FloatArray) -> Precision:
         if self._precision != "auto":
@@ -119,13 +118,9 @@ class NetworkDenoiser:
         return self._networks[channels, precision]
 
 
-def as_stack_of_one(denoiser: StackDenoiser, noisy: FloatArray, level: FloatArray) -> FloatArray:
-    """Return a plane, denoised as a stack that holds nothing else."""
-    clean: FloatArray = denoiser.denoise_stack(noisy[None], level if level.ndim == 1 else level[None])[0]
-    return clean
-
-
-def denoised(network: Network, noisy: FloatArray, level: FloatArray, *, pad: tuple[int, int]) -> FloatArray:
+def denoised(
+    network: Network, noisy: FloatArray, level: FloatArray, *, pad: tuple[int, int], volumetric: bool
+) -> FloatArray:
     """Return a plane, or a stack, plus the residual that a network gives.
 
     Parameters
@@ -138,7 +133,13 @@ def denoised(network: Network, noisy: FloatArray, level: FloatArray, *, pad: tup
         Of its noise.
     pad : (int, int)
         Pixels that the network needs beyond it, at the bottom and right: its mirror image.
+    volumetric : bool
+        Whether the network takes stacks; a plane is then a stack that holds nothing else.
     """
+    if volumetric and noisy.ndim == 3:
+        told = level if level.ndim == 1 else level[None]
+        alone: FloatArray = denoised(network, noisy[None], told, pad=pad, volumetric=True)[0]
+        return alone
     told = np.broadcast_to(level, noisy.shape)
     residual = network(_channels_first(noisy, pad), _channels_first(told, pad))
     *_, height, width, _ = noisy.shape

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.image import FloatArray
+from limpid.core.tiling import round_up
 from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime
 from limpid.inference.test_vector import check_test_vector
@@ -98,7 +99,7 @@ def made_picture(channels: int, side: int) -> FloatArray:
 def _picture(card: ModelCard, sigma: float) -> tuple[FloatArray, FloatArray]:
     """Return a made picture, or a stack of it, with noise of `sigma`, and its level."""
     least = _SIDE if card.halo_planes is None else _STACK_SIDE
-    clean = made_picture(card.channels, -(-least // card.size_multiple) * card.size_multiple)
+    clean = made_picture(card.channels, round_up(least, card.size_multiple))
     if card.halo_planes is not None:
         clean = np.repeat(clean[:, None], _STACK_PLANES, axis=1)
     noisy = clean + sigma * np.random.default_rng(0).standard_normal((1, *clean.shape))

@@ -10,6 +10,7 @@ import numpy as np
 
 from limpid.core.errors import ModelError
 from limpid.core.image import FloatArray
+from limpid.core.tiling import round_up
 from limpid.inference.runtimes import Network, Runtime
 from limpid.models.cards import ModelCard
 from limpid.models.store import StoredModel
@@ -35,7 +36,7 @@ def made_test_vector(network: Network, card: ModelCard) -> dict[str, Any]:
         ``side_px`` of the made input (and its ``planes``, of a volumetric network), its ``level`` as a share of the
         range, ``residual``: outputs at places spread evenly over it, and the ``tolerance`` for each of them.
     """
-    side = max(2 * card.size_multiple, -(-_SIDE_LEAST // card.size_multiple) * card.size_multiple)
+    side = max(2 * card.size_multiple, round_up(_SIDE_LEAST, card.size_multiple))
     level = card.sigma_max / 2
     stack = {} if card.halo_planes is None else {"planes": _PLANES}
     kept = _kept(network(*_made((card.channels, *stack.values(), side, side), level)))

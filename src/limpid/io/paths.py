@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import stat
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path, PurePath
+from typing import Final
 
 from limpid.core.errors import OptionError
 from limpid.io.formats import FORMAT_NAMES, FORMATS, SUFFIXES
 
-__all__ = ["format_named", "is_folder", "is_image_path", "output_suffix_for"]
+__all__ = [
+    "ANY_DEPTH",
+    "Identity",
+    "file_identity",
+    "format_named",
+    "is_folder",
+    "is_image_path",
+    "matches_glob",
+    "output_suffix_for",
+]
+
+#: Part of a glob that stands for any number of folders, none too.
+ANY_DEPTH: Final = "**"
+
+#: Device and inode: the same for every name of one file or folder.
+Identity = tuple[int, int]
 
 
 def is_image_path(path: str | PathLike[str]) -> bool:
@@ -26,6 +44,30 @@ def is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError:
         return False
+
+
+def file_identity(path: str | PathLike[str]) -> Identity | None:
+    """Return what two paths to the same file share; None where there is no file, or its disk numbers none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
+
+
+def matches_glob(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Return whether the parts of a path fit those of a glob; a glob that fits a folder above it fits too.
+
+    Examples
+    --------
+    >>> matches_glob(("a", "b", "c.png"), ("**", "*.png")), matches_glob(("a", "c.png"), ("b*",))
+    (True, False)
+    """
+    if not wanted:
+        return True
+    if wanted[0] == ANY_DEPTH:
+        return matches_glob(parts, wanted[1:]) or (bool(parts) and matches_glob(parts[1:], wanted))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and matches_glob(parts[1:], wanted[1:])
 
 
 def format_named(name: str) -> str:

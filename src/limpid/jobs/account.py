@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from limpid.jobs.folder import Key
 from limpid.jobs.job import Job, Row
@@ -58,6 +59,10 @@ class Account:
     pending: int
     pending_shards: dict[str, list[int]]
     problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
 
 
 def account_of(jobs: Iterable[Job], root: Path, *, checksums: bool = False) -> Account:

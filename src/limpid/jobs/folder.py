@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from limpid.core.errors import OptionError, WriteError
+from limpid.core.errors import OptionError
 from limpid.io.lock import take_lock
-from limpid.jobs.job import About, Job, Row
+from limpid.jobs.job import About, Job, Row, unwritable
 from limpid.jobs.manifest import Item
 
 __all__ = ["JOB_FOLDER", "JobFolder", "Key", "check_same", "last_rows"]
@@ -24,6 +24,8 @@ Key = tuple[str, str | None]
 
 #: The record of limpid before there were jobs.
 _JOURNAL: Final = "limpid-manifest.jsonl"
+
+_ELSEWHERE: Final = "choose another output folder."
 
 
 class JobFolder:
@@ -59,7 +61,7 @@ class JobFolder:
             self.path.mkdir(exist_ok=True)
             lock = take_lock(self.path / "lock", shared=shared)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
         if lock is None:
             raise OptionError(
                 f"another limpid is at work in {self.root}; wait for it to end, or choose another output folder.",
@@ -99,7 +101,7 @@ class JobFolder:
                 shutil.rmtree(gone)
             (self.root / _JOURNAL).unlink(missing_ok=True)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
 
     def add(self, items: Iterable[Item], about: About) -> Job:
         """Plan a job; it is there as a whole or not at all.
@@ -118,7 +120,7 @@ class JobFolder:
             job = Job.create(partial, items, about)
             return Job(partial.rename(self.path / f"{number:04}"), job.header)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
 
     def _folders(self) -> list[Path]:
         return sorted((path for path in self.path.glob("[0-9]*") if path.name.isdecimal()), key=lambda p: int(p.name))
@@ -164,9 +166,3 @@ def _differences(group: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> 
 def _shown(value: Any) -> str:
     text = "not given" if value is None else json.dumps(value).strip('"')
     return text if len(text) <= 40 else f"{text[:36]}..."
-
-
-def _unwritable(path: Path, error: OSError) -> WriteError:
-    return WriteError(
-        f"{path} can't be written ({error.strerror or error}); choose another output folder.", source=str(path)
-    )

@@ -18,7 +18,7 @@ from limpid.io.lock import Lock, take_lock
 from limpid.jobs.manifest import Item, Shard, read_shards, shard_size, write_manifest
 from limpid.jobs.stamp import Stamp, sha256_of
 
-__all__ = ["About", "Claim", "Header", "Job", "Row"]
+__all__ = ["About", "Claim", "Header", "Job", "Row", "unwritable"]
 
 #: A line of a receipt: what became of one item, in values that JSON holds.
 Row = Mapping[str, Any]
@@ -195,7 +195,8 @@ class Job:
             begun = path.exists()
             lock = take_lock(path)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            advice = "free space, or change its folder's permissions, and go on with --resume."
+            raise unwritable(path, error, advice=advice) from error
         if lock is None:
             return None
         if self.is_committed(number):
@@ -253,9 +254,6 @@ def _refused(path: Path, what: str) -> OptionError:
     return OptionError(f"{path} {what}; restore it, or run without --resume to do everything anew.", source=str(path))
 
 
-def _unwritable(path: Path, error: OSError) -> WriteError:
-    return WriteError(
-        f"{path} can't be written ({error.strerror or error}); free space, or change its folder's "
-        "permissions, and go on with --resume.",
-        source=str(path),
-    )
+def unwritable(path: Path, error: OSError, *, advice: str) -> WriteError:
+    """Return what is raised where a part of the record can't be written; the advice says what to do."""
+    return WriteError(f"{path} can't be written ({error.strerror or error}); {advice}", source=str(path))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from limpid.core.errors import MissingExtraError, ModelError
+from limpid.core.tiling import round_up
 from limpid.io.atomic import replacing
 from limpid.models.cards import ModelCard
 from limpid.models.registry import build_network, is_volumetric
@@ -197,7 +198,7 @@ def measure_cost(network: nn.Module, *, channels: int, side: int = 64) -> Cost:
     from torch import nn
 
     multiple: int = network.size_multiple  # type: ignore[assignment]  # a module's attributes have no types
-    lengths = _lengths(network, -(-side // multiple) * multiple)
+    lengths = _lengths(network, round_up(side, multiple))
     pixels = math.prod(lengths)
     macs, widest = 0, 0
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from limpid.core.errors import OptionError
 from limpid.jobs import JobFolder
 from limpid.jobs.account import Account, account_of
 from limpid.workflows.task import shown
 
-__all__ = ["Account", "account_document", "verify"]
+__all__ = ["Account", "verify"]
 
 
 def verify(folder: str | PathLike[str], *, checksums: bool = False) -> Account:
@@ -43,8 +42,3 @@ def verify(folder: str | PathLike[str], *, checksums: bool = False) -> Account:
         pending_shards={str(shown(Path(job))): numbers for job, numbers in found.pending_shards.items()},
         problems=tuple(replace(problem, output=str(shown(Path(problem.output)))) for problem in found.problems),
     )
-
-
-def account_document(account: Account) -> dict[str, Any]:
-    """Return plain values, ready for JSON."""
-    return asdict(account)

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from limpid.core.cores import usable_cores
 from limpid.jobs import Job
 from limpid.jobs.engines.local import core_groups, run_local, threads_for
 from limpid.jobs.work import Receipt
@@ -40,7 +41,7 @@ def _ray(task: DenoiseTask) -> Engine:
 
 def _local(task: DenoiseTask) -> Engine:
     options = task.options
-    cores = options.threads or _cores()
+    cores = options.threads or usable_cores()
 
     def run(job: Job, numbers: Sequence[int]) -> Generator[Receipt, None, None]:
         processes = 1
@@ -64,8 +65,3 @@ def _share(task: DenoiseTask, processes: int, cores: int) -> DenoiseTask:
 def _fitting(memory: int | None) -> int:
     """Return how many processes a budget has room for: each with as much for images as for itself."""
     return os.cpu_count() or 1 if memory is None else memory // (2 * BASE_BYTES)
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

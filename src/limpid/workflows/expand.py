@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import logging
 import os
@@ -14,16 +13,13 @@ from os import PathLike
 from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError
-from limpid.io import is_folder, is_image_path
+from limpid.io.paths import ANY_DEPTH, Identity, file_identity, is_folder, is_image_path, matches_glob
 from limpid.io.sources.wanted import is_foreign, left_out
 from limpid.jobs import JOB_FOLDER
 
-__all__ = ["Found", "file_identity", "find_images", "folder_above"]
+__all__ = ["Found", "find_images", "folder_above"]
 
 _log = logging.getLogger(__name__)
-
-#: Device and inode: the same for every name of one file or folder.
-Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -120,8 +116,8 @@ def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
         reason = "a pattern can't have .. after a wildcard; write it from the folder that holds the files."
         yield Found(pattern, PurePath(pattern.name), reason)
         return
-    if "**" in wanted:
-        yield from (hit for hit in _walk(root, fence, Counter()) if _matches(hit.relative.parts, wanted))
+    if ANY_DEPTH in wanted:
+        yield from (hit for hit in _walk(root, fence, Counter()) if matches_glob(hit.relative.parts, wanted))
         return
     for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
         path = root / name
@@ -136,15 +132,6 @@ def _fixed(pattern: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the folder that a glob begins at, and its parts from the first wildcard on."""
     count = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
     return Path(*pattern.parts[:count]), pattern.parts[count:]
-
-
-def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
-    """Return whether a path fits a glob; a glob that fits a folder above it fits too."""
-    if not wanted:
-        return True
-    if wanted[0] == "**":
-        return _matches(parts, wanted[1:]) or (bool(parts) and _matches(parts[1:], wanted))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
 def _of_folder(root: Path, fence: Identity | None) -> Iterator[Found]:
@@ -209,12 +196,3 @@ def replaced_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Pat
         if identity in known:
             return output, known[identity]
     return None
-
-
-def file_identity(path: Path) -> Identity | None:
-    """Return what two paths to the same file share; None where there is no file, or its disk numbers none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status.st_ino else None

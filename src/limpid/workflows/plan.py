@@ -11,8 +11,9 @@ from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError, WriteError
 from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for
+from limpid.io.paths import file_identity
 from limpid.jobs import JobFolder
-from limpid.workflows.expand import Found, file_identity, find_images, folder_above, replaced_input
+from limpid.workflows.expand import Found, find_images, folder_above, replaced_input
 
 __all__ = ["Job", "Plan", "plan_outputs"]
 

@@ -19,7 +19,9 @@ from limpid.catalog.rules import Check, Rule, check, read_rules
 from limpid.catalog.store import Store, open_store
 from limpid.catalog.workers import measure_all
 from limpid.core.arguments import check_number, check_range, listed
+from limpid.core.cores import usable_cores
 from limpid.core.errors import OptionError
+from limpid.core.plain import plain
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.io.atomic import replacing
 from limpid.io.sources import Item, find_items
@@ -141,7 +143,7 @@ def survey(
     folder, settings = Path(output), Settings(value_range, max_pixels)
     with open_store(folder) as store:
         items = _new(find_items(addresses, outside=str(folder)), store, settings)
-        for row in measure_all(items, settings=settings, workers=threads or _cores()):
+        for row in measure_all(items, settings=settings, workers=threads or usable_cores()):
             store.add(row)
             if watcher is not None:
                 watcher.finished(Surveyed(row["uri"], row["error"]))
@@ -165,9 +167,5 @@ def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule]) -> Survey
     channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
     found = insight(connection, expected_gains([count for (count,) in channels]))
     with replacing(store.folder / INSIGHT) as file:
-        file.write(json.dumps(found, indent=1, default=str).encode("ascii"))
+        file.write(json.dumps(plain(found), indent=1, allow_nan=False, default=str).encode("ascii"))
     return Survey(images, failed, store.path, tuple(describe(connection, fits)), found, tuple(check(connection, rules)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

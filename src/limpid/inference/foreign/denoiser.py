@@ -11,7 +11,7 @@ from typing import Any, cast
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
-from limpid.inference.denoiser import as_stack_of_one, denoised
+from limpid.inference.denoiser import denoised
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.runtimes import Network, Precision, Runtime, check_precision, load_runtime
 
@@ -69,8 +69,6 @@ class ForeignDenoiser:
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return the denoised plane, see :meth:`limpid.core.denoiser.Denoiser.denoise_plane`."""
-        if self.capabilities.volumetric:
-            return as_stack_of_one(self, noisy, level)
         return self._denoised(noisy, level)
 
     def denoise_stack(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -78,7 +76,8 @@ class ForeignDenoiser:
         return self._denoised(noisy, level)
 
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
-        return denoised(self.network, noisy, level, pad=self.sizes.padding(*noisy.shape[-3:-1]))
+        pad = self.sizes.padding(*noisy.shape[-3:-1])
+        return denoised(self.network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
 
 def chosen_runtime(

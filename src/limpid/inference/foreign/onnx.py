@@ -11,6 +11,7 @@ import numpy as np
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
 from limpid.core.image import FloatArray
+from limpid.core.tiling import round_up
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
 from limpid.inference.foreign.reach import found_halo, found_multiple
@@ -71,7 +72,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     if plan.side is not None:
         halo: int | None = 0
     elif card.halo_px is not None:
-        halo = -(-card.halo_px // grid) * grid
+        halo = round_up(card.halo_px, grid)
     else:
         key = f"{digest} {card.to_json()}"
         halo = found_halo(networks["fp32"], channels=plan.channels, multiple=grid, key=key)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.errors import ModelError
+from limpid.core.tiling import round_up
 from limpid.inference.calibrate import measure_halo
 from limpid.inference.precision import made_picture
 from limpid.inference.remembered import remembered
@@ -41,7 +42,7 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     key : str
         What the answer is remembered by in the cache folder: the network's digest and all that decides besides.
     """
-    limit = -(-_LIMIT_PX // multiple) * multiple
+    limit = round_up(_LIMIT_PX, multiple)
 
     def find() -> int | None:
         _log.info("finding out how far the network sees; this is done once")

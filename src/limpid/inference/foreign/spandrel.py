@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
+from limpid.core.tiling import round_up
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
 from limpid.inference.foreign.reach import found_halo
@@ -131,7 +132,7 @@ class _Residual(nn.Module):
 
 
 def _exported(module: _Residual, path: Path, sizes: Sizes, *, channels: int, align_px: int) -> tuple[bytes, OnnxCard]:
-    multiple = -(-max(sizes.minimum, 1) // sizes.multiple) * sizes.multiple  # none of its multiples is too small
+    multiple = round_up(max(sizes.minimum, 1), sizes.multiple)  # none of its multiples is too small
     card = OnnxCard(output="residual", noisy="noisy", level="level", size_multiple=multiple, align_px=align_px)
     try:
         alone = copy.deepcopy(module).cpu()

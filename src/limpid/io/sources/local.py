@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-from limpid.io.paths import is_folder
+from limpid.io.paths import ANY_DEPTH, Identity, file_identity, is_folder, matches_glob
 from limpid.io.sources.item import Item, Place, failed, uri_of
 from limpid.io.sources.ordering import in_order
 from limpid.io.sources.wanted import container_suffix, is_foreign, is_hidden, is_wanted, left_out
@@ -22,11 +22,6 @@ from limpid.io.sources.wanted import container_suffix, is_foreign, is_hidden, is
 __all__ = ["places"]
 
 _log = logging.getLogger(__name__)
-
-#: Device and inode: the same for every name of one folder.
-_Identity = tuple[int, int]
-
-_ANY_DEPTH: Final = "**"
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:
         A folder that is left out where it lies below another.
     """
     path = os.path.abspath(Path(address).expanduser())  # noqa: PTH100 (links stay what they are)
-    fence = None if outside is None else _identity(outside)
+    fence = None if outside is None else file_identity(outside)
     if os.path.lexists(path) or not glob.has_magic(path):
         yield from _of_path(path, fence)
         return
@@ -69,7 +64,7 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:
     yield from _of_glob(str(PurePath(*parts[:first])), parts[first:], fence)
 
 
-def _of_path(path: str, fence: _Identity | None) -> Iterator[Place | Item]:
+def _of_path(path: str, fence: Identity | None) -> Iterator[Place | Item]:
     if container_suffix(path) != ".zarr" and is_folder(Path(path)):
         foreign: Counter[str] = Counter()
         yield from _of_folder(path, frozenset(), fence, foreign)
@@ -80,9 +75,9 @@ def _of_path(path: str, fence: _Identity | None) -> Iterator[Place | Item]:
 
 
 def _of_folder(
-    folder: str, above: frozenset[_Identity | None], fence: _Identity | None, foreign: Counter[str]
+    folder: str, above: frozenset[Identity | None], fence: Identity | None, foreign: Counter[str]
 ) -> Iterator[Place | Item]:
-    identity = _identity(folder)
+    identity = file_identity(folder)
     if fence is not None and identity == fence:
         return
     here = above | {identity}
@@ -91,18 +86,18 @@ def _of_folder(
             yield _of_file(_joined(folder, name))
         for name in in_order(_names(folder, _is_subfolder)):
             below = _joined(folder, name)
-            if _identity(below) not in here:
+            if file_identity(below) not in here:
                 yield from _of_folder(below, here, fence, foreign)
     except OSError as error:
         yield failed(uri_of(folder), f"the folder can't be read: {error.strerror}; check its permissions.")
 
 
-def _of_glob(folder: str, parts: tuple[str, ...], fence: _Identity | None) -> Iterator[Place | Item]:
+def _of_glob(folder: str, parts: tuple[str, ...], fence: Identity | None) -> Iterator[Place | Item]:
     """Yield what a glob matches below a folder; a folder that it matches stands for all that is in it."""
     part, *rest = parts
-    if part == _ANY_DEPTH:
+    if part == ANY_DEPTH:
         for place in _of_folder(folder, frozenset(), fence, Counter()):
-            if isinstance(place, Item) or _matches(PurePath(place.address).relative_to(folder).parts, parts):
+            if isinstance(place, Item) or matches_glob(PurePath(place.address).relative_to(folder).parts, parts):
                 yield place
         return
     try:
@@ -119,15 +114,6 @@ def _of_glob(folder: str, parts: tuple[str, ...], fence: _Identity | None) -> It
 
 def _fits(name: str, part: str) -> bool:
     return fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not is_hidden(name))
-
-
-def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
-    """Return whether a path fits a glob; a glob that fits a folder above it fits too."""
-    if not wanted:
-        return True
-    if wanted[0] == _ANY_DEPTH:
-        return _matches(parts, wanted[1:]) or (bool(parts) and _matches(parts[1:], wanted))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
 def _names(folder: str, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[str]:
@@ -174,11 +160,3 @@ def _below(folder: str) -> tuple[int, int]:
 
 def _joined(folder: str, name: str) -> str:
     return str(Path(folder, name))
-
-
-def _identity(folder: str) -> _Identity | None:
-    try:
-        status = Path(folder).stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status.st_ino else None
