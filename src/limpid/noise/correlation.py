@@ -67,6 +67,11 @@ class Correlation:
     along_x: tuple[float, ...]
     along_y: tuple[float, ...]
 
+    @property
+    def neighbours(self) -> tuple[float, float, float]:
+        """Correlation of horizontal, vertical and diagonal neighbours."""
+        return self.x, self.y, self.diagonal
+
 
 def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Correlation:
     """Return the correlation that a spectrum shows.

@@ -85,6 +85,14 @@ class ChannelNoise:
             points=self.points * np.array([1, squared, squared], np.float32),
         )
 
+    def surely(self, error: float) -> ChannelNoise:
+        """Return this noise with an interval of `sigma` for an error of the logarithm of its variance.
+
+        The error is the scale of a Student's t of 4 degrees of freedom.
+        """
+        factor = math.exp(_T4_REACH * error / 2)
+        return dataclasses.replace(self, sigma_interval=(self.sigma / factor, self.sigma * factor))
+
     def white(self) -> bool | None:
         """Return whether neighbouring pixels' noise is independent; None where that can't be told."""
         found = self.correlation
