@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Final, Protocol, cast
 
-from limpid.io.sources.item import Item, Place, failed, uri_of
+from limpid.io.sources.item import Item, Place, address_of, failed, uri_of
 from limpid.io.sources.wanted import CONTAINERS, LIST, container_suffix
 
-__all__ = ["find_items"]
+__all__ = ["find_items", "item_of"]
 
 #: Modules that find places by an address, on this machine and elsewhere.
 _LOCAL: Final = "limpid.io.sources.local"
@@ -30,6 +30,9 @@ class _Store(Protocol):
 
     def places(self, address: str, *, outside: str | None) -> Iterator[Place | Item]:
         """Yield the files that an address stands for; what can't be listed is an item with an error."""
+
+    def place(self, address: str) -> Place | Item:
+        """Return the file of that very name, or an item that says why there is none."""
 
 
 class _Container(Protocol):
@@ -66,6 +69,39 @@ def find_items(addresses: Iterable[str], *, outside: str | None = None) -> Itera
         yield from _or_nothing(address, _of_address(address, outside))
 
 
+def item_of(uri: str) -> Item:
+    """Return the item of a name that an item once had.
+
+    Parameters
+    ----------
+    uri : str
+        See :attr:`Item.uri`. What is in a shard is looked for from its start, by headers alone.
+
+    Returns
+    -------
+    Item
+        As :func:`find_items` yields it now; with an error where it is gone.
+
+    Raises
+    ------
+    MissingExtraError
+        If it needs a package that is not installed.
+    """
+    container, inside, _ = uri.partition("#")
+    address = address_of(container)
+    place = _store(address).place(address)
+    if isinstance(place, Item):
+        return place
+    if not inside:
+        return place.item()
+    reason = None
+    for item in _of_place(place):
+        if item.uri == uri:
+            return item
+        reason = item.error or reason
+    return failed(uri, reason or "it is no longer in there.")
+
+
 def _or_nothing(address: str, items: Iterator[Item]) -> Iterator[Item]:
     first = next(items, None)
     if first is None:
@@ -76,8 +112,7 @@ def _or_nothing(address: str, items: Iterator[Item]) -> Iterator[Item]:
 
 
 def _of_address(address: str, outside: str | None, *, in_list: bool = False) -> Iterator[Item]:
-    store = cast("_Store", importlib.import_module(_REMOTE if _URL.match(address) else _LOCAL))
-    for place in store.places(address, outside=outside):
+    for place in _store(address).places(address, outside=outside):
         if isinstance(place, Item):
             yield place
         elif PurePath(place.address).suffix.lower() == LIST:
@@ -92,6 +127,10 @@ def _of_place(place: Place) -> Iterator[Item]:
         yield place.item()
     else:
         yield from cast("_Container", importlib.import_module(CONTAINERS[suffix])).items(place)
+
+
+def _store(address: str) -> _Store:
+    return cast("_Store", importlib.import_module(_REMOTE if _URL.match(address) else _LOCAL))
 
 
 def _of_list(place: Place, outside: str | None) -> Iterator[Item]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from limpid.core.errors import LimpidError, ReadError
 
-__all__ = ["Content", "Item", "Place", "failed", "uri_of"]
+__all__ = ["Content", "Item", "Place", "address_of", "failed", "uri_of"]
 
 #: ASCII that stays as it is in a URI: all that can be printed but the sign of escapes, and the one between a shard and
 #: what is in it.
@@ -130,6 +131,11 @@ def uri_of(address: str) -> str:
     return "".join(
         char if char in _PLAIN or (char.isprintable() and ord(char) > 127) else _escaped(char) for char in address
     )
+
+
+def address_of(uri: str) -> str:
+    """Return the path or URL that :func:`uri_of` made a URI of."""
+    return os.fsdecode(unquote_to_bytes(uri))
 
 
 def _escaped(char: str) -> str:

@@ -19,7 +19,7 @@ from limpid.io.sources.item import Item, Place, failed, uri_of
 from limpid.io.sources.ordering import in_order
 from limpid.io.sources.wanted import container_suffix, is_foreign, is_hidden, is_wanted, left_out
 
-__all__ = ["places"]
+__all__ = ["place", "places"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _of_path(path: str, fence: Identity | None) -> Iterator[Place | Item]:
         if foreign:
             _log.warning("%s: %s", path, left_out(foreign))
     else:
-        yield _of_file(path)
+        yield place(path)
 
 
 def _of_folder(
@@ -83,7 +83,7 @@ def _of_folder(
     here = above | {identity}
     try:
         for name in in_order(_names(folder, partial(_is_file, foreign=foreign))):
-            yield _of_file(_joined(folder, name))
+            yield place(_joined(folder, name))
         for name in in_order(_names(folder, _is_subfolder)):
             below = _joined(folder, name)
             if file_identity(below) not in here:
@@ -131,21 +131,21 @@ def _is_subfolder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir() and not is_hidden(entry.name) and container_suffix(entry.name) != ".zarr"
 
 
-def _of_file(path: str) -> Place | Item:
-    """Return a file, or why it can't be read: opening a named pipe would wait for ever."""
+def place(address: str) -> Place | Item:
+    """Return the file of that very name, or why it can't be read: opening a named pipe would wait for ever."""
     try:
-        status = Path(path).stat()
+        status = Path(address).stat()
     except FileNotFoundError:
-        gone = "the file that this link names is gone." if os.path.lexists(path) else "no such file; check the path."
-        return failed(uri_of(path), gone)
+        gone = "the file that this link names is gone." if os.path.lexists(address) else "no such file; check the path."
+        return failed(uri_of(address), gone)
     except OSError as error:
-        return failed(uri_of(path), f"it can't be read: {error.strerror}.")
+        return failed(uri_of(address), f"it can't be read: {error.strerror}.")
     if stat.S_ISDIR(status.st_mode):
-        size, newest = _below(path)
-        return Place(path, size, f"{newest}", LocalFile(path))
+        size, newest = _below(address)
+        return Place(address, size, f"{newest}", LocalFile(address))
     if not stat.S_ISREG(status.st_mode):
-        return failed(uri_of(path), "this is no regular file; name an image file or a folder.")
-    return Place(path, status.st_size, f"{status.st_mtime_ns}", LocalFile(path))
+        return failed(uri_of(address), "this is no regular file; name an image file or a folder.")
+    return Place(address, status.st_size, f"{status.st_mtime_ns}", LocalFile(address))
 
 
 def _below(folder: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from limpid.io.sources.item import Item, Place, failed, uri_of
 from limpid.io.sources.ordering import in_order
 from limpid.io.sources.wanted import container_suffix, is_hidden, is_wanted
 
-__all__ = ["filesystem", "places"]
+__all__ = ["filesystem", "place", "places"]
 
 #: What stores call that which changes with the content, the surest first.
 _VERSIONS: Final = (
@@ -79,6 +79,19 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:  # n
         yield failed(uri_of(address), f"it can't be listed: {error}.")
 
 
+def place(address: str) -> Place | Item:
+    """Return the file of that very name, or why it can't be read; raises as :func:`places`."""
+    store = _Store(address.partition("://")[0])
+    path = store.files._strip_protocol(address)
+    try:
+        return store.place(path, store.files.info(path))
+    except FileNotFoundError:
+        return failed(uri_of(address), "no such file; check the address.")
+    # Stores raise what they like.
+    except Exception as error:  # noqa: BLE001
+        return failed(uri_of(address), f"it can't be looked up: {error}.")
+
+
 @lru_cache
 def filesystem(scheme: str) -> Any:
     """Return fsspec's access to a kind of store; listings are not remembered, since what is stored changes."""
@@ -111,7 +124,7 @@ class _Store:
             if named or not is_hidden(name):
                 yield from self._of_folder(path)
         elif named or is_wanted(name):
-            yield self._place(path, info)
+            yield self.place(path, info)
 
     def _of_folder(self, folder: str) -> Iterator[Place | Item]:
         inside = {str(info["name"]).rstrip("/"): info for info in self.files.ls(folder, detail=True)}
@@ -120,7 +133,8 @@ class _Store:
             for path in in_order(path for path, info in inside.items() if info["type"] == kind):
                 yield from self.below(inside[path], named=False)
 
-    def _place(self, path: str, info: _Info) -> Place:
+    def place(self, path: str, info: _Info) -> Place:
+        """Return the file that a store knows so much of."""
         size, version = info.get("size"), _version(info)
         if info["type"] == "directory":
             files = self.files.find(path, detail=True)
