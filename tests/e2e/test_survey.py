@@ -44,7 +44,7 @@ def test_a_survey_is_one_json_document_and_a_row_for_each_image(surveyed):
     folder, done = surveyed
     document = json.loads(done.stdout)
     assert done.returncode == 1
-    assert set(document) == {"images", "failed", "catalogue", "cohorts"}
+    assert set(document) == {"images", "failed", "catalogue", "report", "cohorts"}
     assert (document["images"], document["failed"]) == (13, 1)
     assert "cut.png" in done.stderr
     assert (folder / document["catalogue"]).exists()
@@ -176,7 +176,13 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
     (tmp_path / "in").mkdir()
     done = limpid("survey", "in", "-o", "census", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) | {"catalogue": None} == {"images": 1, "failed": 1, "catalogue": None, "cohorts": []}
+    assert json.loads(done.stdout) == {
+        "images": 1,
+        "failed": 1,
+        "catalogue": "census/catalogue.parquet",
+        "report": "census/report.html",
+        "cohorts": [],
+    }
     assert "no image in it" in done.stderr
 
 

@@ -15,6 +15,10 @@ from limpid.catalog.cohorts import Cohort, Fit, assign, describe, fit_cohorts
 from limpid.catalog.insight import insight
 from limpid.catalog.measure import Settings, fingerprint
 from limpid.catalog.question import opened
+from limpid.catalog.report import write_report
+from limpid.catalog.report.aggregate import reduce
+from limpid.catalog.report.survey import Surveyed as Told
+from limpid.catalog.report.survey import survey_sections
 from limpid.catalog.rules import Check, Rule, check, read_rules
 from limpid.catalog.store import Store, open_store
 from limpid.catalog.workers import measure_all
@@ -30,8 +34,9 @@ from limpid.workflows.watcher import Watcher
 
 __all__ = ["Survey", "Surveyed", "survey"]
 
-#: Name of what the catalogue tells of the collection as a whole, in the folder of a survey.
+#: Name of what the catalogue tells of the collection as a whole, in the folder of a survey, and of the same for people.
 INSIGHT: Final = "insight.json"
+REPORT: Final = "report.html"
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +61,8 @@ class Survey:
         How many of them have an error.
     catalogue : Path
         A Parquet file of one row for each image.
+    report : Path
+        What was found, as one HTML file that opens anywhere.
     cohorts : tuple of Cohort
         Images with the same noise, the largest cohort first.
     insight : mapping
@@ -68,6 +75,7 @@ class Survey:
     images: int
     failed: int
     catalogue: Path
+    report: Path
     cohorts: tuple[Cohort, ...]
     insight: Mapping[str, Any]
     checks: tuple[Check, ...] = ()
@@ -78,6 +86,7 @@ class Survey:
             "images": self.images,
             "failed": self.failed,
             "catalogue": str(self.catalogue),
+            "report": str(self.report),
             "cohorts": [one.to_dict() for one in self.cohorts],
         }
         return found | ({"rules": [one.to_dict() for one in self.checks]} if self.checks else {})
@@ -151,7 +160,7 @@ def survey(
         merged = store.merge()
         fits = fit_cohorts(merged)
         store.commit(merged, assign(merged, fits))
-        return _summary(store, fits, wanted)
+        return _summary(store, fits, wanted, addresses)
 
 
 def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[Item]:
@@ -161,11 +170,14 @@ def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[It
             yield item
 
 
-def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule]) -> Survey:
+def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule], addresses: Sequence[str]) -> Survey:
     connection = opened(store.folder)
     images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
     channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
     found = insight(connection, expected_gains([count for (count,) in channels]))
     with replacing(store.folder / INSIGHT) as file:
         file.write(json.dumps(plain(found), indent=1, allow_nan=False, default=str).encode("ascii"))
-    return Survey(images, failed, store.path, tuple(describe(connection, fits)), found, tuple(check(connection, rules)))
+    cohorts, report = tuple(describe(connection, fits)), store.folder / REPORT
+    told = Told(addresses, str(store.folder), reduce(connection), cohorts, found)
+    write_report(report, survey_sections(told), title=f"Survey of {', '.join(addresses)}")
+    return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)))
