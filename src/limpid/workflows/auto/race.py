@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from limpid.core.errors import LimpidError
 from limpid.noise.result import Interval
@@ -62,6 +62,19 @@ class Score:
             "reason": self.reason,
             "megapixels_per_s": self.megapixels_per_s,
         }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return what :meth:`to_dict` gave."""
+        interval = document["interval"]
+        return cls(
+            Candidate(document["name"], document["model"], document["strength"]),
+            document["estimated_psnr"],
+            None if interval is None else (interval[0], interval[1]),
+            document["verdict"],
+            document["reason"],
+            document["megapixels_per_s"],
+        )
 
 
 def score(candidate: Candidate, sample: Sample) -> Score:
