@@ -12,7 +12,7 @@ from PIL import Image
 import limpid
 from limpid.core.errors import MissingExtraError, OptionError
 from limpid.io.sources import find_items
-from limpid.io.sources.remote import filesystem
+from limpid.io.stores.filesystem import filesystem
 
 fsspec = pytest.importorskip("fsspec")
 
