@@ -17,6 +17,7 @@ from limpid.catalog.measure import Settings, fingerprint
 from limpid.catalog.question import opened
 from limpid.catalog.report import write_report
 from limpid.catalog.report.aggregate import reduce
+from limpid.catalog.report.choice import choose
 from limpid.catalog.report.survey import Surveyed as Told
 from limpid.catalog.report.survey import survey_sections
 from limpid.catalog.rules import Check, Rule, check, read_rules
@@ -30,6 +31,8 @@ from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.io.atomic import replacing
 from limpid.io.sources import Item, find_items
 from limpid.workflows.expected import expected_gains
+from limpid.workflows.gallery import gallery
+from limpid.workflows.models import load_model
 from limpid.workflows.watcher import Watcher
 
 __all__ = ["Survey", "Surveyed", "survey"]
@@ -37,6 +40,9 @@ __all__ = ["Survey", "Surveyed", "survey"]
 #: Name of what the catalogue tells of the collection as a whole, in the folder of a survey, and of the same for people.
 INSIGHT: Final = "insight.json"
 REPORT: Final = "report.html"
+
+#: The family that denoises where no model is named.
+_MODEL: Final = "fast"
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +166,7 @@ def survey(
         merged = store.merge()
         fits = fit_cohorts(merged)
         store.commit(merged, assign(merged, fits))
-        return _summary(store, fits, wanted, addresses)
+        return _summary(store, fits, wanted, addresses, settings)
 
 
 def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[Item]:
@@ -170,14 +176,18 @@ def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[It
             yield item
 
 
-def _summary(store: Store, fits: Sequence[Fit], rules: Sequence[Rule], addresses: Sequence[str]) -> Survey:
-    connection = opened(store.folder)
+def _summary(
+    store: Store, fits: Sequence[Fit], rules: Sequence[Rule], addresses: Sequence[str], settings: Settings
+) -> Survey:
+    connection, denoiser = opened(store.folder), load_model(_MODEL)
     images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
     channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
-    found = insight(connection, expected_gains([count for (count,) in channels]))
+    found = insight(connection, expected_gains([count for (count,) in channels], denoiser))
     with replacing(store.folder / INSIGHT) as file:
         file.write(json.dumps(plain(found), indent=1, allow_nan=False, default=str).encode("ascii"))
     cohorts, report = tuple(describe(connection, fits)), store.folder / REPORT
-    told = Told(addresses, str(store.folder), reduce(connection), cohorts, found)
-    write_report(report, survey_sections(told), title=f"Survey of {', '.join(addresses)}")
+    options = [] if settings.value_range is None else ["--value-range", *(f"{end:g}" for end in settings.value_range)]
+    told = Told(addresses, str(store.folder), reduce(connection), cohorts, found, options)
+    pictures = gallery(choose(connection, found["outliers"]["worst"]), denoiser, settings)
+    write_report(report, survey_sections(told, pictures), title=f"Survey of {', '.join(addresses)}")
     return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)))

@@ -1,19 +1,20 @@
 """Reports: one HTML file that tells about a collection, built from sections.
 
-A section's body is made by the functions here: :func:`tiles`, :func:`table`, :func:`advice`, :func:`triplets` and
+A section's body is made by the functions here: :func:`tiles`, :func:`table`, :func:`advices`, :func:`triplets` and
 charts (:func:`histogram`, :func:`lines`, :func:`shares`, :func:`dots`), joined by :func:`join`. Whatever is not
 :class:`Html` is escaped.
 """
 
 from limpid.catalog.report.charts import Dot, Line, Point, Series, Share, dots, histogram, lines, shares
 from limpid.catalog.report.content import (
+    Advice,
     Cell,
     Column,
     Picture,
     Row,
     Tile,
     Triplet,
-    advice,
+    advices,
     command,
     details,
     paragraph,
@@ -26,6 +27,7 @@ from limpid.catalog.report.numbers import Axis, count, number, size
 from limpid.catalog.report.page import Section, write_report
 
 __all__ = [
+    "Advice",
     "Axis",
     "Cell",
     "Column",
@@ -40,7 +42,7 @@ __all__ = [
     "Share",
     "Tile",
     "Triplet",
-    "advice",
+    "advices",
     "command",
     "count",
     "details",

@@ -89,6 +89,10 @@ class Reduced:
         Whether these are years, not months.
     errors : sequence of (str, int, str)
         Reason, images, and one of them.
+    jpeg_shares : mapping
+        Cohort to the share of its images with traces of JPEG.
+    local : bool
+        Whether all images are files on this machine.
     """
 
     unit: Unit
@@ -106,6 +110,8 @@ class Reduced:
     dates: Sequence[tuple[dt.date, Quantiles]] = ()
     by_years: bool = False
     errors: Sequence[tuple[str, int, str]] = ()
+    jpeg_shares: Mapping[int, float] = field(default_factory=dict)
+    local: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,9 +161,16 @@ def reduce(connection: duckdb.DuckDBPyConnection) -> Reduced:
             "select error, count(*) as images, min(uri) from catalogue where error is not null group by error "
             f"order by images desc, error limit {_REASONS}"
         ).fetchall(),
+        dict(connection.execute(_JPEG).fetchall()),
+        not connection.execute(
+            "select coalesce(bool_or(regexp_matches(uri, '#|://')), false) from catalogue"
+        ).fetchall()[0][0],
     )
 
 
+_JPEG: Final = (
+    "select cohort, avg(list_contains(advice, 'jpeg')::int) from catalogue where cohort is not null group by cohort"
+)
 _KIND: Final = (
     "upper(format) || ', ' || case dtype when 'uint8' then '8 bits' when 'uint16' then '16 bits' else 'float' end || "
     "', ' || case channels when 1 then 'gray' when 3 then 'colour' else channels || ' channels' end"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from limpid.catalog.report.markup import Html, element, join
 from limpid.catalog.report.numbers import number
 
 __all__ = [
+    "Advice",
     "Cell",
     "Column",
     "Picture",
@@ -17,7 +19,7 @@ __all__ = [
     "Tags",
     "Tile",
     "Triplet",
-    "advice",
+    "advices",
     "command",
     "details",
     "paragraph",
@@ -35,9 +37,9 @@ def tagged(tags: Tags) -> dict[str, str]:
     return {f"data_{kind}": which for kind, which in tags.items()}
 
 
-def paragraph(*parts: object) -> Html:
-    """Return text as a paragraph."""
-    return element("p", *parts)
+def paragraph(*parts: object, quiet: bool = False) -> Html:
+    """Return text as a paragraph; a quiet one is a remark."""
+    return element("p", *parts, class_="note" if quiet else None)
 
 
 def command(text: str) -> Html:
@@ -45,9 +47,9 @@ def command(text: str) -> Html:
     return element("pre", element("code", text), class_="command")
 
 
-def details(summary: str, *parts: object) -> Html:
-    """Return parts that are folded away under a summary."""
-    return element("details", element("summary", summary), *parts)
+def details(summary: str, *parts: object, shown: bool = False) -> Html:
+    """Return parts below a summary, folded away where they aren't to be shown."""
+    return element("details", element("summary", summary), *parts, open=shown)
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,44 @@ def tiles(items: Sequence[Tile]) -> Html:
     return element("dl", *cells, class_="tiles")
 
 
-def advice(heading: str, text: object, *commands: str, kind: str = "do") -> Html:
-    """Return one thing to do, with the commands that do it.
+@dataclass(frozen=True)
+class Advice:
+    """One thing to do, in plain words, with the commands that do it.
 
-    Parameters
+    Attributes
     ----------
-    heading, text : str
-        In plain words; the text may be :class:`Html`.
-    *commands : str
+    heading : str
+        What to do.
+    text : str
+        Why, and what it takes; may be :class:`Html`.
+    commands : sequence of str
         Command lines.
     kind : str
         ``do``, ``look`` or ``leave``: decides the colour of its edge.
     """
-    lines = (command(one) for one in commands)
-    return element("li", element("h3", heading), element("p", text), *lines, class_=f"advice {kind}")
+
+    heading: str
+    text: str
+    commands: Sequence[str] = ()
+    kind: Literal["do", "look", "leave"] = "do"
+
+
+def advices(items: Sequence[Advice]) -> Html:
+    """Return a list of things to do."""
+    return element(
+        "ul",
+        *(
+            element(
+                "li",
+                element("h3", one.heading),
+                paragraph(one.text),
+                *map(command, one.commands),
+                class_=f"advice {one.kind}",
+            )
+            for one in items
+        ),
+        class_="advices",
+    )
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,17 @@ import numpy as np
 
 from limpid.catalog.cohorts import Cohort
 from limpid.catalog.report.aggregate import SEPARATE, Distribution, Quantiles, Reduced, Unit
-from limpid.catalog.report.charts import COLOURS, Line, Point, Series, Share, histogram, lines, shares
-from limpid.catalog.report.content import Cell, Column, Row, Tags, Tile, paragraph, table, tiles
+from limpid.catalog.report.charts import COLOURS, Dot, Line, Point, Series, Share, dots, histogram, lines, shares
+from limpid.catalog.report.content import Cell, Column, Row, Tags, Tile, advices, details, paragraph, table, tiles
 from limpid.catalog.report.markup import Html, element, join
 from limpid.catalog.report.numbers import Axis, count, number, size
 from limpid.catalog.report.page import Section
+from limpid.catalog.report.recommend import recommend
 
 __all__ = ["Surveyed", "survey_sections"]
 
-#: Lines of a table that are shown before one is asked for the others.
-_FIRST: Final = 15
+#: Cohorts whose levels are drawn; rows up to which a table is not folded away.
+_FIRST: Final = 12
 
 #: What an advice code says of an image.
 _FINDINGS: Final = {
@@ -55,6 +56,8 @@ class Surveyed:
         The largest first.
     insight : mapping
         See :func:`limpid.catalog.insight.insight`.
+    options : sequence of str
+        Options that commands on these images need.
     """
 
     collection: Sequence[str]
@@ -62,6 +65,7 @@ class Surveyed:
     reduced: Reduced
     cohorts: Sequence[Cohort]
     insight: Mapping[str, Any]
+    options: Sequence[str] = ()
 
 
 def survey_sections(found: Surveyed, galleries: Section | None = None) -> list[Section]:
@@ -74,7 +78,14 @@ def survey_sections(found: Surveyed, galleries: Section | None = None) -> list[S
     galleries : Section, optional
         Pictures.
     """
-    sections = [_summary(found), _cohorts(found), _distributions(found.reduced), _origins(found), galleries]
+    sections = [
+        _summary(found),
+        _recommendations(found),
+        _cohorts(found),
+        _distributions(found.reduced),
+        _origins(found),
+        galleries,
+    ]
     return [*(one for one in sections if one is not None), *_files(found)]
 
 
@@ -110,6 +121,18 @@ def _summary(found: Surveyed) -> Section:
     return Section("summary", "Summary", tiles(items))
 
 
+def _recommendations(found: Surveyed) -> Section | None:
+    items = recommend(
+        found.reduced,
+        found.cohorts,
+        found.insight,
+        collection=found.collection,
+        folder=found.folder,
+        options=found.options,
+    )
+    return Section("recommendations", "What to do", advices(items)) if items else None
+
+
 def _share(images: int, of: int) -> str:
     return f"{images / of:.1%} of the images" if of else ""
 
@@ -128,8 +151,8 @@ def _cohorts(found: Surveyed) -> Section | None:
         Column("Found"),
     ]
     rows = [_cohort_row(one, unit) for one in found.cohorts]
-    chart = _noise_by_signal(found.cohorts)
-    body = join([table(columns, rows, caption="Cohorts"), element("div", chart, class_="charts")])
+    charts = element("div", _noise_by_signal(found.cohorts), _levels(found.cohorts, unit), class_="charts")
+    body = join([table(columns, rows, caption="Cohorts"), charts])
     lead = (
         "Images whose noise follows the same line are a cohort: one level, or one model, fits them all. Choose one to "
         "see it in the charts and galleries."
@@ -188,6 +211,18 @@ def _noise_by_signal(cohorts: Sequence[Cohort]) -> Html:
         Axis("sigma, % of the value range", 0, 1.1 * top or 1),
         items,
     )
+
+
+def _levels(cohorts: Sequence[Cohort], unit: Unit) -> Html:
+    """Return sigma of the largest cohorts with the interval of their images."""
+    items = []
+    for one in cohorts[:_FIRST]:
+        low, high = (unit.of(end, one.low, one.high) for end in one.sigma_interval)
+        sigma = unit.of(one.sigma, one.low, one.high)
+        items.append(Dot(f"cohort {one.id}", sigma, low, high, colour=_colour(one.id), tags=cohort_tags(one.id)))
+    ends = [end for item in items for end in (item.low, item.high) if end]
+    axis = Axis(unit.label, min(ends) / 1.2, max(ends) * 1.2, log=True)
+    return dots("Levels", "Median sigma of each cohort, and where 95 % of its images lie.", axis, items)
 
 
 def _distributions(reduced: Reduced) -> Section | None:
@@ -331,7 +366,8 @@ def _groups(found: Surveyed) -> Iterator[Html]:
             )
             for row in rows
         ]
-        yield join([element("h3", told), table(columns, lines_, caption=told)])
+        summary = f"{told}: {count(len(rows), 'line')}"
+        yield details(summary, table(columns, lines_, caption=told), shown=len(rows) <= _FIRST)
 
 
 def _files(found: Surveyed) -> list[Section]:
