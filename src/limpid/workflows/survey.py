@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from limpid.catalog.cohorts import Cohort, Fit, assign, describe, fit_cohorts
 from limpid.catalog.insight import insight
 from limpid.catalog.measure import Settings, fingerprint
 from limpid.catalog.question import opened
-from limpid.catalog.report import write_report
+from limpid.catalog.report import Section, write_report
 from limpid.catalog.report.aggregate import reduce
 from limpid.catalog.report.choice import choose
 from limpid.catalog.report.survey import Surveyed as Told
@@ -76,6 +76,8 @@ class Survey:
         ``insight.json``, see :func:`limpid.catalog.insight.insight`.
     checks : tuple of Check
         What became of the rules.
+    sections : tuple of Section
+        What the report is made of.
     """
 
     images: int
@@ -85,6 +87,7 @@ class Survey:
     cohorts: tuple[Cohort, ...]
     insight: Mapping[str, Any]
     checks: tuple[Check, ...] = ()
+    sections: tuple[Section, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -103,6 +106,7 @@ def survey(
     output: str | PathLike[str],
     *,
     rules: str | PathLike[str] | None = None,
+    outside: str | PathLike[str] | None = None,
     value_range: tuple[float, float] | None = None,
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -122,6 +126,8 @@ def survey(
         Folder for the catalogue, made if it is not there.
     rules : str or path, optional
         A TOML file of rules that the collection has to keep; they are checked when all is measured.
+    outside : str or path, optional
+        A folder that is left out where it lies in the collection; `output` where not given.
     value_range : (float, float), optional
         Values of black and white, for float files that state none.
     threads : int, optional
@@ -157,7 +163,7 @@ def survey(
     wanted = [] if rules is None else read_rules(Path(rules))
     folder, settings = Path(output), Settings(value_range, max_pixels)
     with open_store(folder) as store:
-        items = _new(find_items(addresses, outside=str(folder)), store, settings)
+        items = _new(find_items(addresses, outside=os.fspath(outside or folder)), store, settings)
         for row in measure_all(items, settings=settings, workers=threads or usable_cores()):
             store.add(row)
             if watcher is not None:
@@ -189,5 +195,6 @@ def _summary(
     options = [] if settings.value_range is None else ["--value-range", *(f"{end:g}" for end in settings.value_range)]
     told = Told(addresses, str(store.folder), reduce(connection), cohorts, found, options)
     pictures = gallery(choose(connection, found["outliers"]["worst"]), denoiser, settings)
-    write_report(report, survey_sections(told, pictures), title=f"Survey of {', '.join(addresses)}")
-    return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)))
+    sections = tuple(survey_sections(told, pictures))
+    write_report(report, sections, title=f"Survey of {', '.join(addresses)}")
+    return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)), sections)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from limpid.catalog.cohorts import Cohort
+from limpid.catalog.measure import Settings
 from limpid.workflows.auto.candidates import SHIPPED, UNCHANGED, ready
 from limpid.workflows.auto.decisions import Decision
 from limpid.workflows.auto.learn import LEAST_MINUTES, LESSONS, learn
 from limpid.workflows.auto.race import Score, choose, score
-from limpid.workflows.auto.sample import Sample, Settings, draw
+from limpid.workflows.auto.sample import draw
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Stages", "decide", "is_clean", "minutes_for"]
+__all__ = ["Stages", "decide", "is_clean", "minutes_for", "say"]
+
+_log = logging.getLogger(__name__)
 
 #: Images that a network needs at least: some to learn from, some to be judged by.
 _ENOUGH: Final = 4
@@ -85,13 +88,13 @@ def decide(
     started = time.monotonic()
     if is_clean(cohort):
         return Decision(UNCHANGED, f"left as it is: {cohort.advice[0].text}")
-    _say(stages, f"cohort {cohort.id}: measuring")
+    say(stages, f"cohort {cohort.id}: measuring")
     sample = draw(connection, cohort, settings)
     if sample is None:
         return Decision(SHIPPED, "the shipped model, since no image is large enough, or can be read, for a race")
     scores: list[Score] = []
     for candidate in ready(sample.noise):
-        _say(stages, f"cohort {cohort.id}: {candidate.name}")
+        say(stages, f"cohort {cohort.id}: {candidate.name}")
         scores.append(score(candidate, sample))
     notes = []
     for lesson in LESSONS if minutes else ():
@@ -100,7 +103,7 @@ def decide(
         if time_for < LEAST_MINUTES:
             notes.append(f"no network was {lesson.name}: {max(left, 0):.1f} minutes were left; raise minutes")
             continue
-        _say(stages, f"cohort {cohort.id}: a network is {lesson.name}, {time_for:.1f} minutes")
+        say(stages, f"cohort {cohort.id}: a network is {lesson.name}, {time_for:.1f} minutes")
         candidate, how = learn(
             lesson,
             sample.others,
@@ -125,6 +128,8 @@ def _untrained(cohort: Cohort) -> str:
     return f"no network was trained: that takes {_LEAST:.1f} minutes for each cohort; raise minutes"
 
 
-def _say(stages: Stages | None, text: str) -> None:
+def say(stages: Stages | None, text: str) -> None:
+    """Tell what begins."""
+    _log.info("%s", text)
     if stages is not None:
         stages.stage(text)

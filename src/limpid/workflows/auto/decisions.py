@@ -33,8 +33,6 @@ class Decision:
         Why.
     scores : tuple of Score
         All that raced.
-    raced : int
-        Images that they raced on.
     notes : tuple of str
         What was trained and how, and what was left out and why.
     seconds : float
@@ -49,6 +47,11 @@ class Decision:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     raced_uris: tuple[str, ...] = ()
+
+    @property
+    def psnr(self) -> float | None:
+        """That of the winner, as it was estimated."""
+        return next((one.psnr for one in self.scores if one.candidate == self.winner), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from limpid.core.errors import ConfigError, LimpidError, MissingExtraError
+from limpid.catalog.measure import Settings
+from limpid.core.errors import ConfigError, LimpidError
 from limpid.io.sources import item_of
 from limpid.io.sources.item import address_of
 from limpid.workflows.auto.candidates import Candidate
-from limpid.workflows.auto.sample import Settings
 from limpid.workflows.train import RUN, train
 
 __all__ = ["LEAST_MINUTES", "LESSONS", "Lesson", "learn"]
@@ -99,8 +99,6 @@ def learn(
                 if not again:
                     raise
                 shutil.rmtree(folder)  # of other images, or other time
-    except MissingExtraError as error:
-        return None, f"no network was {lesson.name}: {error}"
     except LimpidError as error:
         return None, f"no network was {lesson.name}: {error}"
     return Candidate(lesson.name, str(folder)), f"{trained.strategy}, {trained.steps} steps; {trained.reason}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from limpid.catalog.measure import Settings
 from limpid.core.errors import LimpidError
 from limpid.core.image import Array, Image
 from limpid.io import read_image
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from limpid.catalog.cohorts import Cohort
 
-__all__ = ["Sample", "Settings", "draw"]
+__all__ = ["Sample", "draw"]
 
 #: Images that the noise of a cohort is measured in, and those of them that candidates race on.
 _MEASURED: Final = 16
@@ -33,14 +34,6 @@ _LEAST_PX: Final = 32
 
 #: Images that a network is trained on at most.
 _TRAINED_ON: Final = 1000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How images are read: values of black and white where files state none, and pixels that are too many."""
-
-    value_range: tuple[float, float] | None
-    max_pixels: int
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,10 @@ def test_images_of_other_formats_are_counted_in_a_warning(tmp_path, caplog):
 
 def test_an_address_that_names_nothing_is_one_item_with_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
-    for address, says in ((tmp_path / "empty", "no images in this folder"), (tmp_path / "*.png", "matches this pattern")):
+    for address, says in (
+        (tmp_path / "empty", "no images in this folder"),
+        (tmp_path / "*.png", "matches this pattern"),
+    ):
         (item,) = find_items([str(address)])
         with pytest.raises(ReadError, match=says):
             item.read()
