@@ -27,9 +27,7 @@ def auto(
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder for the results and the report.", show_default=False
-        ),
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for results and report.", show_default=False),
     ],
     minutes: Annotated[
         float,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -33,9 +33,9 @@ def estimate_shared_noise(stack: Image) -> NoiseEstimate:
     """Measure noise that is the same in all planes of a stack of different pictures.
 
     One line is fitted through all of them, so that the smooth parts of some tell of the bright ones of others. How
-    far its height may be wrong follows from how far the planes by themselves are from it. Where the noise is correlated,
-    one picture can't tell it from its own texture, which is correlated too; several that agree can: its height and
-    its correlation are then the medians of what the planes show by themselves.
+    far its height may be wrong follows from how far the planes by themselves are from it. Where the noise is
+    correlated, one picture can't tell it from its own texture, which is correlated too; several that agree can: its
+    height and its correlation are then the medians of what the planes show by themselves.
 
     Parameters
     ----------
@@ -85,5 +85,6 @@ def _middle(found: Sequence[Correlation | None]) -> Correlation | None:
     known = [dataclasses.astuple(one) for one in found if one is not None]
     if not known:
         return None
-    figures = [np.median(np.array(values), axis=0) for values in zip(*known, strict=True)]
-    return Correlation(*(tuple(map(float, one)) if one.ndim else float(one) for one in figures))
+    medians = [np.median(np.array(values), axis=0).tolist() for values in zip(*known, strict=True)]
+    figures: list[Any] = [tuple(one) if isinstance(one, list) else one for one in medians]
+    return Correlation(*figures)

@@ -130,7 +130,7 @@ def can_resume(
     inputs: Sequence[str | PathLike[str]], output: str | PathLike[str], *, options: DenoiseOptions, ways: Ways | None
 ) -> bool:
     """Return whether :func:`denoise_files` with these arguments could go on with what is on record in a folder."""
-    store = store_of(output)
+    store = store_of(fspath(output))
     if not JobFolder.exists_in(store):
         return False
     task = DenoiseTask(store.address, options, () if ways is None else ways.known)
@@ -144,7 +144,7 @@ def can_resume(
 
 def outputs_by_uri(output: str | PathLike[str]) -> dict[str, str]:
     """Return where the result of each image of a folder on this machine is, by the URI of the image."""
-    store = store_of(output)
+    store = store_of(fspath(output))
     rows = last_rows(JobFolder(store).jobs()).values()
     return {
         uri_in(row["input"], store.address): shown_below(store.address, address_of(row["output"]))

@@ -1,4 +1,4 @@
-"""The autopilot: a collection is measured, advised on, trained for, denoised and assessed, and every decision is told."""
+"""The autopilot: a collection is measured, trained for, denoised and assessed, and every decision is told."""
 
 from limpid.workflows.auto.autopilot import FOLDER, Autopilot, Course, auto
 

@@ -137,10 +137,10 @@ def auto(
 ) -> Autopilot:
     """Denoise a collection by what is best for each of its noises, which is found out by a race.
 
-    Every image is measured. Those with the same noise are a cohort. For each cohort, shipped networks, classical methods
-    and networks that learn from the cohort itself denoise the same few images, and the error of each is estimated
-    without clean ones. The winner denoises the cohort; some results are assessed that had no part in it. What is clean
-    already is left as it is. A call that was interrupted goes on by the same call.
+    Every image is measured. Those with the same noise are a cohort. For each cohort, shipped networks, classical
+    methods and networks that learn from the cohort itself denoise the same few images, and the error of each is
+    estimated without clean ones. The winner denoises the cohort; some results are assessed that had no part in it.
+    What is clean already is left as it is. A call that was interrupted goes on by the same call.
 
     Parameters
     ----------

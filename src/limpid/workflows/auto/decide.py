@@ -34,7 +34,7 @@ class Stages(Protocol):
     """Told what is being done."""
 
     def stage(self, text: str) -> None:
-        """This begins."""
+        """What begins now."""
 
     def trained(self, step: int, count: int, loss: float) -> None:
         """So many of so many steps are done."""
@@ -104,7 +104,7 @@ def decide(
             notes.append(f"no network was {lesson.name}: {max(left, 0):.1f} minutes were left; raise minutes")
             continue
         say(stages, f"cohort {cohort.id}: a network is {lesson.name}, {time_for:.1f} minutes")
-        candidate, how = learn(
+        learned, how = learn(
             lesson,
             sample.others,
             folder / lesson.name,
@@ -114,8 +114,8 @@ def decide(
             watcher=None if stages is None else stages.trained,
         )
         notes.append(f"{lesson.name}: {how}")
-        if candidate is not None:
-            scores.append(score(candidate, sample))
+        if learned is not None:
+            scores.append(score(learned, sample))
     if not minutes:
         notes.append(_untrained(cohort))
     winner, reason = choose(scores)

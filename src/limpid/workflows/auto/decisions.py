@@ -79,9 +79,9 @@ class Decision:
         )
 
 
-def key_of(cohort: Cohort, uris: Sequence[str], **settings: Any) -> str:
-    """Return what a decision follows from, as a hash: the cohort, its images, and all that was asked for."""
-    known = [__version__, cohort.to_dict(), cohort.floor, list(uris), settings]
+def key_of(cohort: Cohort, images: Sequence[tuple[str, str]], **settings: Any) -> str:
+    """Return what a decision follows from, as a hash: the cohort, the hashes of its images, what was asked for."""
+    known = [__version__, cohort.to_dict(), cohort.floor, list(images), settings]
     return hashlib.sha256(json.dumps(plain(known), sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 

@@ -117,10 +117,8 @@ def choose(scores: Sequence[Score]) -> tuple[Candidate, str]:
     best = ranked[0]
     near = [one for one in ranked if _psnr(best) - _psnr(one) <= _AS_GOOD_DB]
     winner = max(near, key=lambda one: one.megapixels_per_s or math.inf)
-    next_best = next((one for one in ranked if one not in near), None)
-    ahead = (
-        "" if next_best is None else f", {_psnr(winner) - _psnr(next_best):.2f} dB ahead of {next_best.candidate.name}"
-    )
+    after = next((one for one in ranked if one not in near), None)
+    ahead = "" if after is None else f", {_psnr(winner) - _psnr(after):.2f} dB ahead of {after.candidate.name}"
     as_good = [one.candidate.name for one in near if one != winner]
     faster = f"; {', '.join(as_good)} {'is' if len(as_good) == 1 else 'are'} as good and slower" if as_good else ""
     return winner.candidate, f"estimated {_psnr(winner):.2f} dB{ahead}{faster}"

@@ -131,15 +131,16 @@ def _race(scores: Sequence[Score], winner: str, images: int) -> Html:
         Dot(
             one.candidate.name,
             one.psnr or 0,
-            *(one.interval or (None, None)),
+            None if one.interval is None else one.interval[0],
+            None if one.interval is None else one.interval[1],
             note=_note(one),
             colour=0 if one.candidate.name == winner else 8,
         )
         for one in ranked
     ]
     sentence = (
-        f"PSNR on parts of {count(images)}, estimated without clean ones; the line is where it lies with a probability of "
-        "90 %. Errors of the noise level move all of them together, so that their order is surer than their values."
+        f"PSNR on parts of {count(images)}, estimated without clean ones; the line is where it lies with a probability "
+        "of 90 %. Errors of the noise level move all of them together, so that their order is surer than their values."
     )
     return dots("The race", sentence, axis, items)
 
