@@ -30,10 +30,14 @@ from limpid.workflows.auto.race import Score
 from limpid.workflows.gallery import compared
 
 if TYPE_CHECKING:
+    from limpid.catalog.cohorts import Cohort
     from limpid.workflows.auto.autopilot import Course
     from limpid.workflows.files import FilesSummary
 
 __all__ = ["auto_sections"]
+
+#: Advice that says what kind a noise is.
+_KINDS: Final = ("white", "correlated", "signal-dependent", "clean")
 
 #: Images that failed and are named.
 _NAMED: Final = 200
@@ -91,19 +95,22 @@ def _overview(courses: Sequence[Course]) -> Html:
 
 def _row(course: Course) -> Row:
     cohort, decision = course.cohort, course.decision
-    kind = [one.code for one in cohort.advice if one.code in ("white", "correlated", "signal-dependent", "clean")]
     psnr = None if decision is None else decision.psnr
     proof = None if course.proof is None else course.proof.psnr
     cells = [
         str(cohort.id),
         cohort.images,
         cohort.sigma,
-        ", ".join(kind),
+        _kind(cohort),
         course.minutes,
         "to be found out" if decision is None else decision.winner.name,
         *(Cell("" if value is None else f"{value:.2f}", value) for value in (psnr, proof)),
     ]
     return Row(cells, {"cohort": str(cohort.id)})
+
+
+def _kind(cohort: Cohort) -> str:
+    return ", ".join(one.code for one in cohort.advice if one.code in _KINDS)
 
 
 def _cohort(course: Course) -> Section:
@@ -119,7 +126,7 @@ def _cohort(course: Course) -> Section:
     parts += [paragraph(f"{note[0].upper()}{note[1:]}.", quiet=True) for note in decision.notes]
     if course.proof is not None and course.proof.results:
         parts.append(_pictures(course))
-    lead = f"{count(cohort.images)} with sigma {number(cohort.sigma)}; {cohort.advice[0].text}"
+    lead = f"{count(cohort.images)} with {_kind(cohort)} noise of sigma {number(cohort.sigma)}."
     return Section(f"cohort-{cohort.id}", f"Cohort {cohort.id}", join(parts), lead)
 
 
