@@ -36,7 +36,7 @@ def report(tmp_path_factory):
     for number in range(24):
         camera, iso = number % 2, 100 * 2 ** (number % 3)
         sigma = (4 + 8 * camera) * (iso / 100) ** 0.5
-        pixels = np.linspace(60, 190, 96) + np.random.default_rng(number).normal(0, sigma, (80, 96))
+        pixels = np.linspace(60, 190, 260) + np.random.default_rng(number).normal(0, sigma, (240, 260))
         exif = Image.Exif()
         exif[271], exif[272] = "Maker", f"Maker {'<b>' if camera else 'One'}"
         exif.get_ifd(34665)[34855] = iso

@@ -191,3 +191,17 @@ def test_a_folder_whose_name_reads_as_a_pattern_holds_a_catalogue_too(tmp_path, 
     assert limpid("survey", "in", "-o", "census[1]").returncode == 0
     asked = limpid("query", "census[1]", "select count(*) as images from catalogue", "--json")
     assert json.loads(asked.stdout)["rows"] == [{"images": 1}]
+
+
+def test_a_folder_whose_name_is_no_unicode_is_refused_before_anything_is_measured(tmp_path, limpid, picture):
+    picture(tmp_path / "in/a.png")
+    folder = os.fsdecode(b"d\xe9")
+    (tmp_path / folder).mkdir()
+    for command in (["survey", "in", "-o", folder], ["query", folder, "select 1"]):
+        done = limpid(*command)
+        assert done.returncode == 2
+        assert "no UTF-8" in done.stderr
+    assert list((tmp_path / folder).iterdir()) == []
+    (tmp_path / folder / "in").symlink_to(tmp_path / "in")
+    inside = [LIMPID[0], "survey", "in", "-o", "census"]
+    assert subprocess.run(inside, cwd=tmp_path / folder, capture_output=True).returncode == 0

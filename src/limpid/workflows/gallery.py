@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.catalog.measure import Settings
-from limpid.catalog.report import Picture, Section, Triplet, element, join, number, paragraph, triplets
+from limpid.catalog.report import Picture, Section, Triplet, address, element, join, number, paragraph, triplets
 from limpid.catalog.report.choice import Chosen
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError
@@ -122,7 +122,7 @@ def _triplet(chosen: Chosen, denoiser: Denoiser, settings: Settings) -> Triplet:
     except MemoryError:
         pictures, note = (), "It can't be shown: there is not enough memory for it."
     folder, _, name = row["uri"].rpartition("/")
-    return Triplet(name, [("In", folder), *_facts(row)], pictures, note, tags)
+    return Triplet(name, [("In", address(folder)), *_facts(row)], pictures, note, tags)
 
 
 def _facts(row: Any) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -189,5 +190,6 @@ def _summary(
     options = [] if settings.value_range is None else ["--value-range", *(f"{end:g}" for end in settings.value_range)]
     told = Told(addresses, str(store.folder), reduce(connection), cohorts, found, options)
     pictures = gallery(choose(connection, found["outliers"]["worst"]), denoiser, settings)
-    write_report(report, survey_sections(told, pictures), title=f"Survey of {', '.join(addresses)}")
+    title, subtitle = f"Survey of {', '.join(addresses)}", f"{dt.date.today():%Y-%m-%d}, from {store.path}"
+    write_report(report, survey_sections(told, pictures), title=title, subtitle=subtitle)
     return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)))

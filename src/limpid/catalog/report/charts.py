@@ -63,7 +63,7 @@ def histogram(heading: str, sentence: str, axis: Axis, edges: Sequence[float], s
         From below.
     """
     totals = [sum(counts) for counts in zip(*(one.counts for one in series), strict=True)]
-    upwards = Axis("images", 0, max(max(totals), 1))
+    upwards = Axis("images", 0, max(*totals, 1), whole=True)
     bars = []
     for place, (low, high) in enumerate(pairwise(edges)):
         below = 0

@@ -19,6 +19,7 @@ __all__ = [
     "Tags",
     "Tile",
     "Triplet",
+    "address",
     "advices",
     "command",
     "details",
@@ -40,6 +41,13 @@ def tagged(tags: Tags) -> dict[str, str]:
 def paragraph(*parts: object, quiet: bool = False) -> Html:
     """Return text as a paragraph; a quiet one is a remark."""
     return element("p", *parts, class_="note" if quiet else None)
+
+
+def address(name: str) -> Html:
+    """Return the name of a file or folder, which may break after a slash."""
+    parts = name.split("/")
+    broken = join(part for place, one in enumerate(parts) for part in (("/", Html("<wbr>")) if place else ()) + (one,))
+    return element("span", broken, class_="uri")
 
 
 def command(text: str) -> Html:
@@ -211,7 +219,7 @@ class Triplet:
     ----------
     name : str
         Of the image.
-    facts : sequence of (str, str)
+    facts : sequence of (str, object)
         What is known of it, label and value.
     pictures : sequence of Picture
         None where they can't be shown; `note` says why.
@@ -222,7 +230,7 @@ class Triplet:
     """
 
     name: str
-    facts: Sequence[tuple[str, str]]
+    facts: Sequence[tuple[str, object]]
     pictures: Sequence[Picture]
     note: str = ""
     tags: Tags = field(default_factory=dict)

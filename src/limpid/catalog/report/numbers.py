@@ -74,6 +74,8 @@ class Axis:
         Whether equal distances are equal ratios.
     marks : sequence of (float, str)
         Ticks with their texts; none: round numbers.
+    whole : bool
+        Whether there is nothing between whole numbers.
     """
 
     label: str
@@ -81,6 +83,7 @@ class Axis:
     high: float
     log: bool = False
     marks: Sequence[tuple[float, str]] = ()
+    whole: bool = False
 
     def place(self, value: float) -> float:
         """Return where a value lies, from 0 (low) to 1 (high); values beyond the ends lie on them."""
@@ -101,6 +104,7 @@ class Axis:
         raw = (self.high - self.low) / _TICKS
         unit: float = 10.0 ** math.floor(math.log10(raw))
         step = unit * min((1, 2, 2.5, 5, 10), key=lambda factor: abs(factor * unit - raw))
+        step = max(math.ceil(step), 1) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
