@@ -70,7 +70,7 @@ def check_name(folder: Path) -> None:
         str(folder).encode("utf-8")
     except UnicodeEncodeError:
         raise OptionError(
-            f"the name of the folder {folder} holds bytes that are no UTF-8: no catalogue can be in it; choose another.",
+            f"the name of {folder} holds bytes that are no UTF-8: no catalogue can be there; choose another.",
             source=str(folder),
         ) from None
 
