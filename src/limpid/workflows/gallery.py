@@ -115,21 +115,24 @@ def _triplet(chosen: Chosen, denoiser: Denoiser, settings: Settings) -> Triplet:
     row = chosen.row
     tags = {"cohort": "none" if row["cohort"] is None else str(row["cohort"])}
     tags |= {} if row["camera"] is None else {"camera": row["camera"]}
+    reason = ""
+    pictures: tuple[Picture, ...] = ()
     try:
-        pictures, note = _denoised(row, denoiser, settings), ""
+        pictures = _denoised(row, denoiser, settings)
     except LimpidError as error:
-        pictures, note = (), f"It can't be shown: {str(error).removeprefix('image bytes: ')}"
+        reason = f"It can't be shown: {str(error).removeprefix('image bytes: ')}"
     except MemoryError:
-        pictures, note = (), "It can't be shown: there is not enough memory for it."
+        reason = "It can't be shown: there is not enough memory for it."
     folder, _, name = row["uri"].rpartition("/")
-    return Triplet(name, [("In", address(folder)), *_facts(row)], pictures, note, tags)
+    facts = [*_facts(row), ("Note", reason)] if reason else _facts(row)
+    return Triplet(name, facts, pictures, address(folder), tags)
 
 
 def _facts(row: Any) -> list[tuple[str, str]]:
     taken = [row["camera"], None if row["iso"] is None else f"ISO {row['iso']:g}"]
     facts = {
         "Cohort": "none" if row["cohort"] is None else str(row["cohort"]),
-        "Sigma": f"{number(row['sigma'])} of {number(row['low'])} to {number(row['high'])}",
+        "Sigma": f"{number(row['sigma'])} (values {number(row['low'])} to {number(row['high'])})",
         "Signal to noise": "" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB",
         "Taken with": ", ".join(part for part in taken if part),
         "Pixels": f"{row['width']} x {row['height']}, {row['dtype']}",

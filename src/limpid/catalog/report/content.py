@@ -219,18 +219,18 @@ class Triplet:
     ----------
     name : str
         Of the image.
-    facts : sequence of (str, object)
+    facts : sequence of (str, str)
         What is known of it, label and value.
     pictures : sequence of Picture
-        None where they can't be shown; `note` says why.
+        None where there is nothing to show.
     note : str
-        A word on it.
+        A word on it, such as where it is.
     tags : mapping
         What it belongs to.
     """
 
     name: str
-    facts: Sequence[tuple[str, object]]
+    facts: Sequence[tuple[str, str]]
     pictures: Sequence[Picture]
     note: str = ""
     tags: Tags = field(default_factory=dict)

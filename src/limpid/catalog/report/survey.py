@@ -35,6 +35,9 @@ __all__ = ["Surveyed", "survey_sections"]
 #: Cohorts whose levels are drawn; rows up to which a table is not folded away.
 _FIRST: Final = 12
 
+#: Images from which on it is drawn where most of them lie.
+_BAND: Final = 5
+
 #: What an advice code says of an image.
 _FINDINGS: Final = {
     "level": "worth denoising",
@@ -291,7 +294,7 @@ def _origins(found: Surveyed) -> Section | None:
     if not charts and not tables:
         return None
     body = join([element("div", *charts, class_="charts") if charts else "", *tables])
-    return Section("origins", "Where the noise comes from", body, "By camera and ISO, over time, and by folder.")
+    return Section("origins", "Sources of noise", body, "By camera and ISO, over time, and by folder.")
 
 
 def _sensitivity(reduced: Reduced) -> Html | None:
@@ -343,7 +346,8 @@ def _dates(first: float, last: float) -> list[tuple[float, str]]:
 
 def _point(one: Quantiles, name: str) -> Point:
     note = f"{name}, sigma {number(one.middle)} ({number(one.low)} to {number(one.high)}), {count(one.images)}"
-    return Point(one.at, one.middle, one.low, one.high, note)
+    few = one.images < _BAND
+    return Point(one.at, one.middle, None if few else one.low, None if few else one.high, note)
 
 
 def _noise_axis(unit: Unit, points: Sequence[Quantiles]) -> Axis:
