@@ -13,7 +13,7 @@ from limpid.io.atomic import replacing
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["check_version", "connect", "copy_to", "literal", "struct"]
+__all__ = ["check_name", "check_version", "connect", "copy_to", "literal", "struct"]
 
 #: What a question may take of memory; beyond it, disk is used.
 _MEMORY: Final = "1GB"
@@ -56,6 +56,23 @@ def copy_to(path: Path, connection: duckdb.DuckDBPyConnection, query: str, value
             raise WriteError(
                 f"{path} can't be written ({error}); is there room on the disk?", source=str(path)
             ) from error
+
+
+def check_name(folder: Path) -> None:
+    """Refuse a folder that DuckDB can't open files in.
+
+    Raises
+    ------
+    OptionError
+        If its name is no Unicode.
+    """
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError:
+        raise OptionError(
+            f"the name of {folder} holds bytes that are no UTF-8: no catalogue can be there; choose another.",
+            source=str(folder),
+        ) from None
 
 
 def check_version(path: Path) -> None:

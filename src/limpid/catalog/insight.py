@@ -171,7 +171,8 @@ def _duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     groups = "select min(uri) as uri, count(*) as copies from catalogue where sha256 is not null group by sha256"
     exact = _one(connection, f"select coalesce(sum(copies - 1), 0)::bigint as images from ({groups})")["images"]
     most = _rows(connection, f"{groups} having copies > 1 order by copies desc, uri limit {_LINES}")
-    near, pairs = None, []
+    near: int | None = None
+    pairs: list[dict[str, Any]] = []
     if _one(connection, "select count(*) as images from catalogue")["images"] <= _NEAR_MOST:
         near, pairs = _counted(connection, _near(), columns="one, other, bits", order="bits, one, other")
     return {"exact": exact, "groups": most, "near": near, "pairs": pairs}

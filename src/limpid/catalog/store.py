@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limpid.catalog.columns import COLUMNS, Row
-from limpid.catalog.database import check_version, connect, copy_to, literal, struct
+from limpid.catalog.database import check_name, check_version, connect, copy_to, literal, struct
 from limpid.core.errors import OptionError, WriteError
 from limpid.core.plain import plain
 from limpid.io.lock import take_lock
@@ -50,10 +50,11 @@ def open_store(folder: Path) -> Iterator[Store]:
     Raises
     ------
     OptionError
-        If another survey writes there, or what is there is of another version.
+        If another survey writes there, what is there is of another version, or the folder's name is no Unicode.
     WriteError
         If the folder can't be written to.
     """
+    check_name(folder)
     try:
         (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         lock = take_lock(folder / _LOCK)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.catalog.measure import Settings
-from limpid.catalog.report import Picture, Section, Triplet, element, join, number, paragraph, triplets
+from limpid.catalog.report import Picture, Section, Triplet, address, element, join, number, paragraph, triplets
 from limpid.catalog.report.choice import Chosen
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError
@@ -115,21 +115,24 @@ def _triplet(chosen: Chosen, denoiser: Denoiser, settings: Settings) -> Triplet:
     row = chosen.row
     tags = {"cohort": "none" if row["cohort"] is None else str(row["cohort"])}
     tags |= {} if row["camera"] is None else {"camera": row["camera"]}
+    reason = ""
+    pictures: tuple[Picture, ...] = ()
     try:
-        pictures, note = _denoised(row, denoiser, settings), ""
+        pictures = _denoised(row, denoiser, settings)
     except LimpidError as error:
-        pictures, note = (), f"It can't be shown: {str(error).removeprefix('image bytes: ')}"
+        reason = f"It can't be shown: {str(error).removeprefix('image bytes: ')}"
     except MemoryError:
-        pictures, note = (), "It can't be shown: there is not enough memory for it."
+        reason = "It can't be shown: there is not enough memory for it."
     folder, _, name = row["uri"].rpartition("/")
-    return Triplet(name, [("In", folder), *_facts(row)], pictures, note, tags)
+    facts = [*_facts(row), ("Note", reason)] if reason else _facts(row)
+    return Triplet(name, facts, pictures, address(folder), tags)
 
 
 def _facts(row: Any) -> list[tuple[str, str]]:
     taken = [row["camera"], None if row["iso"] is None else f"ISO {row['iso']:g}"]
     facts = {
         "Cohort": "none" if row["cohort"] is None else str(row["cohort"]),
-        "Sigma": f"{number(row['sigma'])} of {number(row['low'])} to {number(row['high'])}",
+        "Sigma": f"{number(row['sigma'])} (values {number(row['low'])} to {number(row['high'])})",
         "Signal to noise": "" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB",
         "Taken with": ", ".join(part for part in taken if part),
         "Pixels": f"{row['width']} x {row['height']}, {row['dtype']}",
@@ -169,10 +172,13 @@ def _unit(image: Image, top: int, left: int, margin: int) -> FloatArray:
 
 
 def _pictures(before: FloatArray, after: FloatArray, sigma: float, *, deep: bool) -> tuple[Picture, ...]:
-    black, white = (float(end) for end in np.nanpercentile(before, _PERCENTILES))
+    finite = before[np.isfinite(before)]
+    black, white = (float(end) for end in np.percentile(finite, _PERCENTILES)) if finite.size else (0.0, 1.0)
     stretched = white > black and (deep or white - black < _NARROW)
     if not stretched:
         black, white = 0.0, 1.0
+    # What is no number is black, and nothing was removed from it.
+    before, after = (np.where(np.isfinite(values), values, np.float32(black)) for values in (before, after))
     removed = (before - after) / (2 * _SIGMAS * max(sigma, 1e-9)) + 0.5
     how = ", stretched" if stretched else ""
     shown = ((before, f"before{how}"), (after, f"after{how}"))
@@ -181,7 +187,7 @@ def _pictures(before: FloatArray, after: FloatArray, sigma: float, *, deep: bool
 
 
 def _picture(unit: FloatArray, caption: str) -> Picture:
-    values = np.clip(np.rint(np.nan_to_num(unit) * 255), 0, 255).astype(np.uint8)
+    values = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
     pixels = values if values.shape[-1] == 3 else values[..., 0]
     return Picture(_encoded(pixels), pixels.shape[1], pixels.shape[0], caption)
 
@@ -199,11 +205,11 @@ def _place(image: Image) -> tuple[int, int]:
     height, width = plane.shape[:2]
     tall, wide = height // _BLOCK_PX, width // _BLOCK_PX
     span = _SIDE_PX // _BLOCK_PX
-    if tall <= span and wide <= span:
+    if max(tall, wide) <= span or min(tall, wide) < 2:
         return max(height - _SIDE_PX, 0) // 2, max(width - _SIDE_PX, 0) // 2
     blocks = plane[: tall * _BLOCK_PX, : wide * _BLOCK_PX].reshape(tall, _BLOCK_PX, wide, _BLOCK_PX, -1)
-    means = np.nan_to_num(blocks.mean(axis=(1, 3, 4), dtype=np.float64))
-    slopes = np.log1p(np.hypot(*(np.gradient(means, axis=axis) for axis in (0, 1)))) if min(tall, wide) > 1 else means
+    means = np.nan_to_num(blocks.mean(axis=(1, 3, 4), dtype=np.float64), posinf=0.0, neginf=0.0)
+    slopes = np.log1p(np.hypot(*np.gradient(means)) / image.span)
     spread = _box_mean(slopes**2, span) - _box_mean(slopes, span) ** 2
     row, column = divmod(int(spread.argmax()), spread.shape[1])
     return min(row * _BLOCK_PX, max(height - _SIDE_PX, 0)), min(column * _BLOCK_PX, max(width - _SIDE_PX, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -110,6 +111,7 @@ def survey(
     value_range: tuple[float, float] | None = None,
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    pictures: bool = True,
     watcher: Watcher[Surveyed] | None = None,
 ) -> Survey:
     """Measure every image of a collection into a catalogue, and find those with the same noise.
@@ -134,6 +136,8 @@ def survey(
         Processes that measure; default: one for each core.
     max_pixels : int
         Images that announce more are refused.
+    pictures : bool
+        Whether the report shows parts of some images, which are read again for it: up to 20 seconds.
     watcher : Watcher, optional
         Told of each image that is measured.
 
@@ -172,7 +176,7 @@ def survey(
         merged = store.merge()
         fits = fit_cohorts(merged)
         store.commit(merged, assign(merged, fits))
-        return _summary(store, fits, wanted, addresses, settings)
+        return _summary(store, fits, wanted, addresses, settings, pictures=pictures)
 
 
 def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[Item]:
@@ -183,18 +187,38 @@ def _new(items: Iterator[Item], store: Store, settings: Settings) -> Iterator[It
 
 
 def _summary(
-    store: Store, fits: Sequence[Fit], rules: Sequence[Rule], addresses: Sequence[str], settings: Settings
+    store: Store,
+    fits: Sequence[Fit],
+    rules: Sequence[Rule],
+    addresses: Sequence[str],
+    settings: Settings,
+    *,
+    pictures: bool,
 ) -> Survey:
-    connection, denoiser = opened(store.folder), load_model(_MODEL)
-    images, failed = connection.execute("select count(*), count(error) from catalogue").fetchall()[0]
+    """Write what a catalogue tells, for programs and for people."""
+    folder = store.folder
+    connection, denoiser = opened(folder), load_model(_MODEL)
     channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
     found = insight(connection, expected_gains([count for (count,) in channels], denoiser))
-    with replacing(store.folder / INSIGHT) as file:
+    with replacing(folder / INSIGHT) as file:
         file.write(json.dumps(plain(found), indent=1, allow_nan=False, default=str).encode("ascii"))
-    cohorts, report = tuple(describe(connection, fits)), store.folder / REPORT
-    options = [] if settings.value_range is None else ["--value-range", *(f"{end:g}" for end in settings.value_range)]
-    told = Told(addresses, str(store.folder), reduce(connection), cohorts, found, options)
-    pictures = gallery(choose(connection, found["outliers"]["worst"]), denoiser, settings)
-    sections = tuple(survey_sections(told, pictures))
-    write_report(report, sections, title=f"Survey of {', '.join(addresses)}")
-    return Survey(images, failed, store.path, report, cohorts, found, tuple(check(connection, rules)), sections)
+    cohorts = tuple(describe(connection, fits))
+    reduced = reduce(connection)
+    chosen = choose(connection, found["outliers"]["worst"]) if pictures else []
+    told = Told(addresses, str(folder), reduced, cohorts, found, _options(settings))
+    sections = tuple(survey_sections(told, gallery(chosen, denoiser, settings)))
+    write_report(
+        folder / REPORT,
+        sections,
+        title=f"Survey of {', '.join(addresses)}",
+        subtitle=f"{dt.date.today():%Y-%m-%d}, from {store.path}",
+    )
+    checks = tuple(check(connection, rules))
+    return Survey(reduced.images, reduced.failed, store.path, folder / REPORT, cohorts, found, checks, sections)
+
+
+def _options(settings: Settings) -> list[str]:
+    """Return the options that a command on the same images needs."""
+    if settings.value_range is None:
+        return []
+    return ["--value-range", *(f"{end:g}" for end in settings.value_range)]

@@ -74,8 +74,8 @@ class Reduced:
         Of every sigma here.
     images, failed, bytes, megapixels : numbers
         Of the whole.
-    sigma, snr_db : float or None
-        Medians.
+    sigma : float or None
+        Median.
     distributions : mapping
         By name: ``sigma``, ``snr_db``, ``brightness``, ``sharpness``, ``correlation``, ``megapixels``; those that
         something is known for.
@@ -101,7 +101,6 @@ class Reduced:
     bytes: int
     megapixels: float
     sigma: float | None
-    snr_db: float | None
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     sensitivity: Mapping[str, Sequence[Quantiles]] = field(default_factory=dict)
     cameras: Sequence[tuple[str, int]] = ()
@@ -128,53 +127,49 @@ def reduce(connection: duckdb.DuckDBPyConnection) -> Reduced:
     unit = _unit(connection)
     query = (
         "select count(*), count(error), coalesce(sum(size), 0)::bigint, "
-        f"coalesce(sum(width::double * height * planes), 0) / 1e6, median({unit.sql}), median(snr_db) from catalogue"
+        f"coalesce(sum({_PIXELS}), 0) / 1e6, median({unit.sql}) from catalogue"
     )
-    images, failed, size, megapixels, sigma, snr = connection.execute(query).fetchall()[0]
-    measures = {
-        "sigma": _Measure(unit.sql, 1 / 40, log=True),
-        "snr_db": _Measure("snr_db", 0.5),
-        "brightness": _Measure("100 * (mean - low) / (high - low)", 1.0),
-        "sharpness": _Measure("sharpness", 0.01),
-        "correlation": _Measure("correlation_x", 0.01),
-        "megapixels": _Measure("width::double * height * planes / 1e6", 1 / 20, log=True),
-    }
-    distributions = {name: _distribution(connection, one) for name, one in measures.items()}
-    cameras = _named(connection, "camera", "camera is not null")
+    images, failed, size, megapixels, sigma = connection.execute(query).fetchall()[0]
+    cameras = _named(connection, "camera")
     dates, by_years = _over_time(connection, unit)
     return Reduced(
-        unit,
-        images,
-        failed,
-        size,
-        megapixels,
-        sigma,
-        snr,
-        {name: one for name, one in distributions.items() if one is not None},
-        _sensitivity(connection, unit, [name for name, _ in cameras[:_CAMERAS]]),
-        cameras,
-        _named(connection, _KIND, "dtype is not null"),
-        _advice(connection),
-        dates,
-        by_years,
-        connection.execute(
-            "select error, count(*) as images, min(uri) from catalogue where error is not null group by error "
-            f"order by images desc, error limit {_REASONS}"
-        ).fetchall(),
-        dict(connection.execute(_JPEG).fetchall()),
-        not connection.execute(
-            "select coalesce(bool_or(regexp_matches(uri, '#|://')), false) from catalogue"
-        ).fetchall()[0][0],
+        unit=unit,
+        images=images,
+        failed=failed,
+        bytes=size,
+        megapixels=megapixels,
+        sigma=sigma,
+        distributions=_distributions(connection, unit),
+        sensitivity=_sensitivity(connection, unit, [name for name, _ in cameras[:_CAMERAS]]),
+        cameras=cameras,
+        kinds=_named(connection, _KIND),
+        advice=connection.execute(_ADVICE).fetchall(),
+        dates=dates,
+        by_years=by_years,
+        errors=connection.execute(_ERRORS).fetchall(),
+        jpeg_shares=dict(connection.execute(_JPEG).fetchall()),
+        local=not connection.execute(_ELSEWHERE).fetchall(),
     )
 
 
-_JPEG: Final = (
-    "select cohort, avg(list_contains(advice, 'jpeg')::int) from catalogue where cohort is not null group by cohort"
-)
+_PIXELS: Final = "width::double * height * planes"
 _KIND: Final = (
     "upper(format) || ', ' || case dtype when 'uint8' then '8 bits' when 'uint16' then '16 bits' else 'float' end || "
     "', ' || case channels when 1 then 'gray' when 3 then 'colour' else channels || ' channels' end"
 )
+_ADVICE: Final = (
+    "select code, count(*) as images from (select unnest(advice) as code from catalogue) group by 1 "
+    "order by images desc, code"
+)
+_ERRORS: Final = (
+    "select error, count(*) as images, min(uri) from catalogue where error is not null group by error "
+    f"order by images desc, error limit {_REASONS}"
+)
+_JPEG: Final = (
+    "select cohort, avg(list_contains(advice, 'jpeg')::int) from catalogue where cohort is not null group by cohort"
+)
+#: What is in a shard, or in a store.
+_ELSEWHERE: Final = "select 1 from catalogue where contains(uri, '#') or contains(uri, '://') limit 1"
 
 
 def _unit(connection: duckdb.DuckDBPyConnection) -> Unit:
@@ -186,11 +181,25 @@ def _unit(connection: duckdb.DuckDBPyConnection) -> Unit:
     return Unit(f"sigma (values {low:g} to {high:g})", "sigma", None)
 
 
+def _distributions(connection: duckdb.DuckDBPyConnection, unit: Unit) -> dict[str, Distribution]:
+    measures = {
+        "sigma": _Measure(unit.sql, 1 / 40, log=True),
+        "snr_db": _Measure("snr_db", 0.5),
+        "brightness": _Measure("100 * (mean - low) / (high - low)", 1.0),
+        "sharpness": _Measure("sharpness", 0.01),
+        "correlation": _Measure("correlation_x", 0.01),
+        "megapixels": _Measure(f"{_PIXELS} / 1e6", 1 / 20, log=True),
+    }
+    found = {name: _distribution(connection, one) for name, one in measures.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def _distribution(connection: duckdb.DuckDBPyConnection, measure: _Measure) -> Distribution | None:
     value = f"log10({measure.sql})" if measure.log else measure.sql
     usable = f"isfinite({measure.sql})" + (f" and {measure.sql} > 0" if measure.log else "")
     query = (
-        f"select floor({value} / {measure.step} + 1e-9)::bigint as bin, least(cohort, {SEPARATE}) as part, count(*) "
+        f"select floor({value} / {measure.step} + 1e-9)::bigint as bin, "
+        f"case when cohort is not null then least(cohort, {SEPARATE}) end as part, count(*) "
         f"from catalogue where {usable} group by all order by all"
     )
     rows: list[tuple[int, int | None, int]] = connection.execute(query).fetchall()
@@ -243,18 +252,10 @@ def _sensitivity(
     return {camera: found[camera] for camera in cameras if camera in found}
 
 
-def _named(connection: duckdb.DuckDBPyConnection, what: str, where: str) -> list[tuple[str, int]]:
+def _named(connection: duckdb.DuckDBPyConnection, what: str) -> list[tuple[str, int]]:
     query = (
-        f"select {what} as name, count(*) as images from catalogue where {where} and error is null group by 1 "
-        f"order by images desc, name limit {_NAMED}"
-    )
-    return connection.execute(query).fetchall()
-
-
-def _advice(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
-    query = (
-        "select code, count(*) as images from (select unnest(advice) as code from catalogue) group by 1 "
-        "order by images desc, code"
+        f"select {what} as name, count(*) as images from catalogue where name is not null and error is null "
+        f"group by 1 order by images desc, name limit {_NAMED}"
     )
     return connection.execute(query).fetchall()
 

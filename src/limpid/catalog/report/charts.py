@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
 
 from limpid.catalog.report.content import Column, Row, Tags, details, table, tagged
@@ -63,7 +63,7 @@ def histogram(heading: str, sentence: str, axis: Axis, edges: Sequence[float], s
         From below.
     """
     totals = [sum(counts) for counts in zip(*(one.counts for one in series), strict=True)]
-    upwards = Axis("images", 0, max(max(totals), 1))
+    upwards = Axis("images", 0, max(*totals, 1), whole=True)
     bars = []
     for place, (low, high) in enumerate(pairwise(edges)):
         below = 0
@@ -165,8 +165,10 @@ def _curve(across: Axis, upwards: Axis, item: Line) -> Iterator[Html]:
     def places(heights: Sequence[tuple[float, float]]) -> list[str]:
         return [f"{_ACROSS * across.place(x):.1f} {_down(upwards, y):.1f}" for x, y in heights]
 
-    band = [(p.x, p.low, p.high) for p in item.points if p.low is not None and p.high is not None]
-    if len(band) > 1:
+    for known, run in groupby(item.points, key=lambda p: p.low is not None):
+        band = [(p.x, p.low or 0.0, p.high or 0.0) for p in run]
+        if not known or len(band) < 2:
+            continue
         outline = places([(x, low) for x, low, _ in band]) + places([(x, high) for x, _, high in band])[::-1]
         yield element("path", d=f"M{'L'.join(outline)}Z", class_=f"band {_colour(item.colour)}", **tagged(item.tags))
     if len(item.points) > 1:

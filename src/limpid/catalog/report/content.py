@@ -19,6 +19,7 @@ __all__ = [
     "Tags",
     "Tile",
     "Triplet",
+    "address",
     "advices",
     "command",
     "details",
@@ -40,6 +41,13 @@ def tagged(tags: Tags) -> dict[str, str]:
 def paragraph(*parts: object, quiet: bool = False) -> Html:
     """Return text as a paragraph; a quiet one is a remark."""
     return element("p", *parts, class_="note" if quiet else None)
+
+
+def address(name: str) -> Html:
+    """Return the name of a file or folder, which may break after a slash."""
+    parts = name.split("/")
+    broken = join(part for place, one in enumerate(parts) for part in (("/", Html("<wbr>")) if place else ()) + (one,))
+    return element("span", broken, class_="uri")
 
 
 def command(text: str) -> Html:
@@ -214,9 +222,9 @@ class Triplet:
     facts : sequence of (str, str)
         What is known of it, label and value.
     pictures : sequence of Picture
-        None where they can't be shown; `note` says why.
+        None where there is nothing to show.
     note : str
-        A word on it.
+        A word on it, such as where it is.
     tags : mapping
         What it belongs to.
     """

@@ -74,6 +74,8 @@ class Axis:
         Whether equal distances are equal ratios.
     marks : sequence of (float, str)
         Ticks with their texts; none: round numbers.
+    whole : bool
+        Whether there is nothing between whole numbers.
     """
 
     label: str
@@ -81,6 +83,7 @@ class Axis:
     high: float
     log: bool = False
     marks: Sequence[tuple[float, str]] = ()
+    whole: bool = False
 
     def place(self, value: float) -> float:
         """Return where a value lies, from 0 (low) to 1 (high); values beyond the ends lie on them."""
@@ -94,20 +97,23 @@ class Axis:
     def ticks(self) -> list[tuple[float, str]]:
         """Places to be marked within the axis, from 0 to 1, with their texts."""
         slack = 1e-9 * (self.high - self.low)
-        marks = self.marks or [(value, number(value)) for value in (self._ratios() if self.log else self._steps())]
+        marks = self.marks or self._marks()
         return [(self.place(v), text) for v, text in marks if self.low - slack <= v <= self.high + slack]
 
-    def _steps(self) -> list[float]:
+    def _marks(self) -> list[tuple[float, str]]:
+        decades = math.log10(self.high / self.low) if self.log else 0.0
+        if decades < 0.8:
+            return self._steps()
+        factors: Sequence[float] = (1,) if decades > 4 else (1, 3) if decades > 2 else (1, 2, 5)
+        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        return [(value, number(value)) for e in exponents for factor in factors for value in (factor * 10.0**e,)]
+
+    def _steps(self) -> list[tuple[float, str]]:
         raw = (self.high - self.low) / _TICKS
         unit: float = 10.0 ** math.floor(math.log10(raw))
         step = unit * min((1, 2, 2.5, 5, 10), key=lambda factor: abs(factor * unit - raw))
-        first = math.ceil(self.low / step - 1e-9)
-        return [k * step for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-
-    def _ratios(self) -> list[float]:
-        decades = math.log10(self.high / self.low)
-        factors: Sequence[float] = (1,) if decades > 4 else (1, 3) if decades > 2 else (1, 2, 5)
-        if decades < 0.5:
-            return self._steps()
-        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        return [factor * 10.0**exponent for exponent in exponents for factor in factors]
+        step = max(math.ceil(step), 1) if self.whole else step
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        # So many digits that neighbours differ.
+        digits = max(3, 2 + math.ceil(math.log10(max(abs(self.low), abs(self.high)) / step)))
+        return [(k * step, number(k * step, digits)) for k in range(first, last + 1)]

@@ -82,8 +82,8 @@ def shell_line(*words: str) -> str:
 
     Examples
     --------
-    >>> shell_line("limpid", "query", "my census", "select 'a'")
-    'limpid query \'my census\' "select \'a\'"'
+    >>> print(shell_line("limpid", "query", "my census", "select 'a'"))
+    limpid query 'my census' "select 'a'"
     """
     return " ".join(f'"{word}"' if "'" in word and not _SPECIAL & set(word) else shlex.quote(word) for word in words)
 

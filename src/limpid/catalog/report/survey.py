@@ -12,7 +12,19 @@ import numpy as np
 from limpid.catalog.cohorts import Cohort
 from limpid.catalog.report.aggregate import SEPARATE, Distribution, Quantiles, Reduced, Unit
 from limpid.catalog.report.charts import COLOURS, Dot, Line, Point, Series, Share, dots, histogram, lines, shares
-from limpid.catalog.report.content import Cell, Column, Row, Tags, Tile, advices, details, paragraph, table, tiles
+from limpid.catalog.report.content import (
+    Cell,
+    Column,
+    Row,
+    Tags,
+    Tile,
+    address,
+    advices,
+    details,
+    paragraph,
+    table,
+    tiles,
+)
 from limpid.catalog.report.markup import Html, element, join
 from limpid.catalog.report.numbers import Axis, count, number, size
 from limpid.catalog.report.page import Section
@@ -22,6 +34,9 @@ __all__ = ["Surveyed", "survey_sections"]
 
 #: Cohorts whose levels are drawn; rows up to which a table is not folded away.
 _FIRST: Final = 12
+
+#: Images from which on it is drawn where most of them lie.
+_BAND: Final = 5
 
 #: What an advice code says of an image.
 _FINDINGS: Final = {
@@ -203,12 +218,14 @@ def _noise_by_signal(cohorts: Sequence[Cohort]) -> Html:
         sigmas = 100 * np.sqrt(variance) / span
         points = [Point(float(100 * x), float(y)) for x, y in zip(places, sigmas, strict=True)]
         items.append(Line(f"cohort {one.id}", points, _colour(one.id), cohort_tags(one.id), marked=False))
-    top = max(point.y for item in items for point in item.points)
+    heights = [point.y for item in items for point in item.points if point.y > 0]
+    # A line that comes near zero would press all others together.
+    low, high = max(min(heights), max(heights) / 200) / 1.2, max(heights) * 1.2
     return lines(
         "Noise against brightness",
-        "A flat line is noise that is the same everywhere; one that rises comes from light itself and from gain.",
+        "A flat line is noise that is the same everywhere; one that rises comes with the light.",
         Axis("brightness, % of the value range", 0, 100),
-        Axis("sigma, % of the value range", 0, 1.1 * top or 1),
+        Axis("sigma, % of the value range", low, high, log=True),
         items,
     )
 
@@ -277,7 +294,7 @@ def _origins(found: Surveyed) -> Section | None:
     if not charts and not tables:
         return None
     body = join([element("div", *charts, class_="charts") if charts else "", *tables])
-    return Section("origins", "Where the noise comes from", body, "By camera and ISO, over time, and by folder.")
+    return Section("origins", "Sources of noise", body, "By camera and ISO, over time, and by folder.")
 
 
 def _sensitivity(reduced: Reduced) -> Html | None:
@@ -329,7 +346,8 @@ def _dates(first: float, last: float) -> list[tuple[float, str]]:
 
 def _point(one: Quantiles, name: str) -> Point:
     note = f"{name}, sigma {number(one.middle)} ({number(one.low)} to {number(one.high)}), {count(one.images)}"
-    return Point(one.at, one.middle, one.low, one.high, note)
+    few = one.images < _BAND
+    return Point(one.at, one.middle, None if few else one.low, None if few else one.high, note)
 
 
 def _noise_axis(unit: Unit, points: Sequence[Quantiles]) -> Axis:
@@ -357,7 +375,7 @@ def _groups(found: Surveyed) -> Iterator[Html]:
         lines_ = [
             Row(
                 [
-                    *(row[key] for key in heads),
+                    *(address(row[key]) if key == "folder" else row[key] for key in heads),
                     f"{row['dtype']}, {row['channels']} ch.",
                     Cell(f"{row['images']:,}", row["images"]),
                     *(row[key] for key in ("sigma", "sigma_p95", "snr_db")),
@@ -388,7 +406,9 @@ def _outliers(found: Surveyed) -> Html | None:
         Column("Usual", numeric=True, hint="median of the same camera and ISO, or of the same folder"),
         Column("Ratio", numeric=True),
     ]
-    rows = [Row([uri(row["uri"]), row["sigma"], row["usual"], row["sigma"] / row["usual"]]) for row in told["worst"]]
+    rows = [
+        Row([address(row["uri"]), row["sigma"], row["usual"], row["sigma"] / row["usual"]]) for row in told["worst"]
+    ]
     head = element("h3", f"Unusual noise: {count(told['images'])}")
     said = paragraph("Far from what is usual for the same camera and ISO, or for the same folder.")
     return join([head, said, table(columns, rows, caption="Images with unusual noise", searched=True)])
@@ -399,7 +419,7 @@ def _duplicates(found: Surveyed) -> Html | None:
     parts: list[Html] = []
     if told["groups"]:
         columns = [Column("File"), Column("Copies", numeric=True)]
-        rows = [Row([uri(row["uri"]), row["copies"]]) for row in told["groups"]]
+        rows = [Row([address(row["uri"]), row["copies"]]) for row in told["groups"]]
         surplus = count(told["exact"], "file is", "files are")
         parts += [
             element("h3", f"Copies: {surplus} there already, byte by byte"),
@@ -407,7 +427,7 @@ def _duplicates(found: Surveyed) -> Html | None:
         ]
     if told["pairs"]:
         columns = [Column("One"), Column("Other"), Column("Bits apart", numeric=True, hint="of 64; 0: looks the same")]
-        rows = [Row([uri(row["one"]), uri(row["other"]), row["bits"]]) for row in told["pairs"]]
+        rows = [Row([address(row["one"]), address(row["other"]), row["bits"]]) for row in told["pairs"]]
         parts += [
             element("h3", f"Look alike: {count(told['near'], 'pair')}"),
             table(columns, rows, caption="Pairs of images that look alike", searched=True),
@@ -420,11 +440,6 @@ def _errors(found: Surveyed) -> Html | None:
     if not errors:
         return None
     columns = [Column("Reason"), Column("Images", numeric=True), Column("Such as")]
-    rows = [Row([reason, Cell(f"{images:,}", images), uri(one)]) for reason, images, one in errors]
+    rows = [Row([reason, Cell(f"{images:,}", images), address(one)]) for reason, images, one in errors]
     head = element("h3", f"Could not be read: {count(found.reduced.failed)}")
     return join([head, table(columns, rows, caption="Images that could not be read", searched=True)])
-
-
-def uri(name: str) -> Html:
-    """Return the name of a file."""
-    return element("span", name, class_="uri")

@@ -190,6 +190,7 @@ def auto(
         value_range=value_range,
         threads=threads,
         max_pixels=max_pixels,
+        pictures=dry_run,
         watcher=watcher,
     )
     connection = opened(folder)
