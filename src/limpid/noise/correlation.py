@@ -30,6 +30,9 @@ _LOWEST: Final = 4
 #: Rounds of reweighting by the fitted spectrum.
 _ROUNDS: Final = 3
 
+#: Where coefficients hold less, in units of the noise's variance, they hold nothing: a drawing's straight edges.
+_NOTHING: Final = 1e-12
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -95,7 +98,7 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
     high = slice(_LOWEST, None)
     shared = float(spectrum[high, 0].mean()), float(spectrum[0, high].mean())
     single = float(spectrum[high, 1:].mean()), float(spectrum[1:, high].mean())
-    rows, columns = (math.sqrt(max(a / b - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
+    rows, columns = (math.sqrt(max(a / max(b, _NOTHING) - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
     error = math.sqrt(covariance[1, 1])
     along_x, along_y = (_along(mean) for mean in (spectrum[high].mean(axis=0), spectrum[:, high].mean(axis=1)))
     return Correlation(x, y, diagonal, error, power, rows, columns, texture, along_x, along_y)
