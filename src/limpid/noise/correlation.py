@@ -107,7 +107,7 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
 def _along(spectrum: FloatArray) -> tuple[float, ...]:
     """Return the correlation at lags 1 to 7 of rows whose squared coefficients have these means, shape (8,)."""
     # As many lags as coefficients: their autocovariances follow exactly.
-    solution = np.linalg.solve(_along_design(SIDE), spectrum.astype(np.float64))
+    solution = np.linalg.solve(_ALONG, spectrum.astype(np.float64))
     power = max(float(solution[0]), 1e-6)
     return tuple(float(np.clip(one / power, -1, 1)) for one in solution[1:])
 
@@ -127,3 +127,4 @@ def _along_design(lags: int) -> FloatArray:
 
 
 _DESIGN: Final = _design()
+_ALONG: Final = _along_design(SIDE)

@@ -49,7 +49,7 @@ _IMPULSE_SIGMA: Final = 0.01
 _IMPULSE_BUDGET_PX: Final = 2**19
 
 
-def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
+def estimate_noise(image: Image, *, offset: float = 0.0, threads: int | None = None) -> NoiseEstimate:
     """Measure the noise of an image, in the image's own units.
 
     The variance is taken to follow ``gain * signal + floor``. It is measured on the high frequencies of smooth blocks,
@@ -69,6 +69,8 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
         Rounding to integers counts as noise.
     offset : float
         Value of no light, in the image's own units: needed for the read noise alone.
+    threads : int, optional
+        Channels that are measured at a time; as many as there are cores where not told.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
     if len(planes) > _PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]
     tiles = np.ascontiguousarray(np.moveaxis(sample_tiles(planes), -1, 0))
-    with ThreadPoolExecutor(min(len(tiles), usable_cores())) as threads:
-        measured = list(threads.map(_measure, tiles))
+    with ThreadPoolExecutor(min(len(tiles), threads or usable_cores())) as pool:
+        measured = list(pool.map(_measure, tiles))
     found = _with_guesses(measured)
     noise = NoiseEstimate(
         tuple(found),
