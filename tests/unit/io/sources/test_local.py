@@ -93,10 +93,12 @@ def test_what_changes_a_file_changes_its_item(tmp_path):
 def test_what_can_not_be_read_is_an_item_and_not_the_end(tmp_path):
     put(tmp_path / "z.png")
     (tmp_path / "gone.png").symlink_to("nowhere")
+    (tmp_path / "round.png").symlink_to("round.png")
     os.mkfifo(tmp_path / "pipe.png")
     found = {Path(item.uri).name: item.error for item in find_items([str(tmp_path), str(tmp_path / "no.png")])}
     assert found["z.png"] is None
     assert "link" in found["gone.png"]
+    assert "can't be read" in found["round.png"]
     assert "no regular file" in found["pipe.png"]
     assert "no such file" in found["no.png"]
 
@@ -127,7 +129,10 @@ def test_images_of_other_formats_are_counted_in_a_warning(tmp_path, caplog):
 
 def test_an_address_that_names_nothing_is_one_item_with_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
-    for address, says in ((tmp_path / "empty", "no images in this folder"), (tmp_path / "*.png", "matches this pattern")):
+    for address, says in (
+        (tmp_path / "empty", "no images in this folder"),
+        (tmp_path / "*.png", "matches this pattern"),
+    ):
         (item,) = find_items([str(address)])
         with pytest.raises(ReadError, match=says):
             item.read()
@@ -170,3 +175,20 @@ def test_modes_do_not_matter(tmp_path):
     path = put(tmp_path / "a.png")
     path.chmod(stat.S_IRUSR)
     assert names(tmp_path, path) == ["a.png"]
+
+
+def test_a_tree_as_deep_as_a_path_can_be_is_walked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):  # deeper than calls can be nested
+        os.mkdir("d")
+        os.chdir("d")
+    put(Path("a.png"))
+    os.chdir(tmp_path)
+    found = list(find_items(["."]))
+    assert [item.below for item in found] == ["d/" * 1500 + "a.png"]
+
+
+def test_the_record_of_a_job_is_no_collection(tmp_path):
+    put(tmp_path / "a.png")
+    put(tmp_path / "limpid-job/0001/manifest.parquet")
+    assert names(tmp_path, tmp_path, tmp_path / "*") == ["a.png", "a.png"]
