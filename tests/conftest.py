@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pytest
@@ -24,6 +25,7 @@ def s3():
     """Return what has to be in the environment to reach a server that speaks S3."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").disabled = True  # a line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

@@ -321,11 +321,13 @@ def test_a_second_job_into_the_same_prefix_is_refused_while_the_first_is_at_work
     command = ("denoise", "in", "-o", "s3://photos/out", "-m", "nlm")
     first = start(*command)
     wait_for(lambda: receipts(files, "photos/out"))
+    first.send_signal(signal.SIGSTOP)
 
     second = [limpid(*command, *more) for more in ((), ("--resume",), ("--plan",), ("--shards", ":"))]
 
     assert [done.returncode for done in second] == [2] * 4
     assert all("another limpid is at work in s3://photos/out" in done.stderr for done in second)
+    first.send_signal(signal.SIGCONT)
     assert first.wait(120) == 0
 
 
