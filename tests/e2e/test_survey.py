@@ -186,7 +186,7 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
         "report": "census/report.html",
         "cohorts": [],
     }
-    assert "no image in it" in done.stderr
+    assert "no images in this folder" in done.stderr
 
 
 def test_a_folder_whose_name_reads_as_a_pattern_holds_a_catalogue_too(tmp_path, limpid, picture):

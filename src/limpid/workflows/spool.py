@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar, overload
@@ -22,6 +23,7 @@ class Spool(Sequence[T]):
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (it is there as long as the list)
         self._starts = array("Q")
+        weakref.finalize(self, self._file.close)
 
     def append(self, value: T) -> None:
         """Add a value at the end."""

@@ -236,7 +236,12 @@ def _names(folder: str, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[
 
 def _is_subfolder(entry: os.DirEntry[str]) -> bool:
     name = entry.name
-    return entry.is_dir() and not is_hidden(name) and name != JOB_FOLDER and container_suffix(name) != ".zarr"
+    if is_hidden(name) or name == JOB_FOLDER or container_suffix(name) == ".zarr":
+        return False
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _content(folder: str) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def item(place: Place, member: str) -> Item | None:
 def _index(shard: Content, version: str | None) -> Mapping[str, tuple[int, int]]:  # noqa: ARG001 (another, if it changed)
     """Return where each image begins, and its size; those who ask for one are about to ask for the next."""
     found: dict[str, tuple[int, int]] = {}
-    with suppress(_CutShortError):  # what is before the end is whole
+    with suppress(tarfile.TarError, _CutShortError):  # what is before the damage is whole
         for member in _members(shard):
             found.setdefault(member.name, (member.offset_data, member.size))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ class Folder:
             status = (self.path / name).stat()
         except OSError:
             return None
-        return Stamp(status.st_size, f"{status.st_mtime_ns}")
+        return None if stat.S_ISDIR(status.st_mode) else Stamp(status.st_size, f"{status.st_mtime_ns}")
 
     def lookup(self) -> Callable[[str], Stamp | None]:
         """Return what gives the stamps of many files."""

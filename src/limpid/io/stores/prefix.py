@@ -102,6 +102,11 @@ class Prefix:
         """Return a mark that keeps nobody out."""
         return _Sign(self, name, begun=self.stamp(name) is not None)
 
+    def unmark(self, name: str) -> None:
+        """Take a mark away."""
+        with _asked(), suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
     @contextmanager
     def locked(self, name: str, *, shared: bool = False) -> Iterator[bool]:
         """Keep others out by an object that is renewed; those who share only look whether somebody is in."""
@@ -159,7 +164,7 @@ class _Sign:
 
     def __exit__(self, failed: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if failed is None:
-            self._prefix.remove(self._name)
+            self._prefix.unmark(self._name)
 
 
 def _last(info: Info) -> str:
