@@ -130,7 +130,7 @@ def spectrum(tiles: Array, chosen: Array, variance: FloatArray, *, low: float, h
     blocks = _finite(windows[np.nonzero(chosen.reshape(windows.shape[:3]))])
     blocks -= blocks.mean(axis=(1, 2), keepdims=True)
     squares = np.square(_transformed(blocks, SIDE)).reshape(SIDE, SIDE, -1)
-    mean: FloatArray = (squares / (variance * (high - low) ** 2)).mean(axis=-1).astype(np.float32)
+    mean: FloatArray = (squares / (high - low) ** 2 / variance).mean(axis=-1).astype(np.float32)
     return mean
 
 
@@ -172,7 +172,7 @@ def _bad(tiles: Array, low: float, high: float, clipped: tuple[bool, bool]) -> A
 
 
 def _touching(bad: Array, step: int) -> Array:
-    """Return which blocks hold a chosen pixel, shape (N, rows, columns)."""
+    """Return which blocks hold a bad pixel, shape (N, rows, columns)."""
     down = reduce(np.logical_or, _shifted(bad, step, axis=1))
     touching: Array = reduce(np.logical_or, _shifted(down, step, axis=2))
     return touching
