@@ -23,7 +23,8 @@ from scipy import ndimage
 
 import limpid
 from limpid.catalog.question import opened
-from limpid.workflows.auto import FOLDER, Autopilot
+from limpid.io.own import AUTO_FOLDER
+from limpid.workflows.auto import Autopilot
 from limpid.workflows.denoise import run_denoise
 
 KERNEL = np.outer([1, 2, 1], [1, 2, 1]) / 6
@@ -102,7 +103,7 @@ def make(folder: Path, name: str, seed: int) -> dict[str, np.ndarray]:
 
 def known(done: Autopilot, folder: Path, clean: dict[str, np.ndarray]) -> Iterator[tuple[str, list, object]]:
     """Yield each cohort with what most of its images are, and these images, noisy and clean."""
-    connection = opened(folder / "out" / FOLDER)
+    connection = opened(folder / "out" / AUTO_FOLDER)
     for cohort in done.cohorts:
         rows = connection.execute("select uri from catalogue where cohort = ?", [cohort.cohort.id]).fetchall()
         keys = ["/".join(Path(uri).parts[-2:]) for (uri,) in rows]

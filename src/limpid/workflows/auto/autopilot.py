@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from limpid.catalog.cohorts import Cohort
 from limpid.catalog.measure import Settings
@@ -18,6 +18,7 @@ from limpid.catalog.report import write_report
 from limpid.core.arguments import check_number, listed
 from limpid.core.errors import OptionError
 from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io.own import AUTO_FOLDER
 from limpid.io.stores import is_url
 from limpid.workflows.auto.candidates import UNCHANGED
 from limpid.workflows.auto.decide import Stages, decide, minutes_for, say
@@ -32,10 +33,7 @@ from limpid.workflows.survey import Survey, survey
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FOLDER", "Autopilot", "Course", "auto"]
-
-#: Name of the folder for catalogue, networks, decisions and report, in that of the outputs.
-FOLDER: Final = "limpid-auto"
+__all__ = ["Autopilot", "Course", "auto"]
 
 
 class Watcher(Stages, Protocol):
@@ -181,7 +179,7 @@ def auto(
     if is_url(os.fspath(output)):
         raise OptionError(f"the output must be a folder on this machine, got {os.fspath(output)}; name one.")
     addresses = [os.fspath(one) for one in listed("collection", collection, (str, PathLike), what="an address")]
-    folder, settings = Path(output) / FOLDER, Settings(value_range, max_pixels)
+    folder, settings = Path(output) / AUTO_FOLDER, Settings(value_range, max_pixels)
     say(watcher, "all images are measured")
     found = survey(
         addresses,
