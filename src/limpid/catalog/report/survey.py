@@ -23,6 +23,7 @@ from limpid.catalog.report.content import (
     details,
     paragraph,
     table,
+    tagged,
     tiles,
 )
 from limpid.catalog.report.markup import Html, element, join
