@@ -16,6 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 import limpid
+from limpid.catalog.report import Axis, Section, Series, element, histogram, join, write_report
 
 EVIL = "<img src=x onerror=alert(1)>.png"
 
@@ -117,6 +118,20 @@ def test_a_camera_can_be_chosen_in_the_chart_and_from_the_list(opened):
     assert opened.locator("#choose-camera").input_value() == "Maker <b>"
     shown = opened.locator("#origins circle[data-camera]:not(.dim)")
     assert set(shown.evaluate_all("all => all.map(one => one.dataset.camera)")) == {"Maker <b>"}
+
+
+@pytest.mark.parametrize(("cohort", "bright"), [("1", ["1"]), ("8", ["8+"]), ("12", ["8+"])])
+def test_cohorts_that_are_drawn_together_stand_out_together(browser, tmp_path, cohort, bright):
+    keys = (element("button", which, class_="key", data_cohort=which) for which in ("1", "8", "12"))
+    series = [Series(which, [3, 4], tags={"cohort": which}) for which in ("1", "8+", "none")]
+    chart = histogram("Some", "What it shows.", Axis("x", 0, 2), [0, 1, 2], series)
+    write_report(tmp_path / "r.html", [Section("one", "One", join([*keys, chart]))], title="Any")
+    page = browser.new_page()
+    page.goto((tmp_path / "r.html").as_uri())
+    page.click(f".key[data-cohort='{cohort}']")
+    shown = page.locator("rect:not(.dim)").evaluate_all("all => all.map(one => one.dataset.cohort)")
+    assert sorted(set(shown)) == bright
+    page.close()
 
 
 def test_galleries_show_what_is_of_the_chosen_cohort(opened):

@@ -132,9 +132,9 @@ def _facts(row: Any) -> list[tuple[str, str]]:
     taken = [row["camera"], None if row["iso"] is None else f"ISO {row['iso']:g}"]
     facts = {
         "Cohort": "none" if row["cohort"] is None else str(row["cohort"]),
-        "Sigma": f"{number(row['sigma'])} (values {number(row['low'])} to {number(row['high'])})",
-        "Signal to noise": "" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB",
-        "Taken with": ", ".join(part for part in taken if part),
+        "Sigma": f"{number(row['sigma'])} ({number(row['low'])} to {number(row['high'])})",
+        "SNR": "" if row["snr_db"] is None else f"{row['snr_db']:.1f} dB",
+        "Camera": ", ".join(part for part in taken if part),
         "Pixels": f"{row['width']} x {row['height']}, {row['dtype']}",
     }
     return [(label, value) for label, value in facts.items() if value]

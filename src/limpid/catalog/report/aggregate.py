@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SEPARATE", "Distribution", "Quantiles", "Reduced", "Unit", "reduce"]
 
 #: Cohorts that are told apart in distributions; the others together come next, and then the images of no cohort.
-SEPARATE: Final = 6
+SEPARATE: Final = 8
 
 #: Bars of a distribution at most, and the share of the images at either end that may lie beyond the outermost edges.
 _BARS: Final = 40
@@ -232,7 +232,7 @@ def _ends(rows: Sequence[tuple[int, int | None, int]]) -> tuple[int, int]:
 
 
 def _factors() -> list[int]:
-    return [factor * 10**exponent for exponent in range(12) for factor in (1, 2, 5)]
+    return [factor * 10**exponent for exponent in range(12) for factor in (1, 2, 4, 5)]
 
 
 def _quantiles(unit: Unit) -> str:

@@ -25,11 +25,13 @@ __all__ = [
     "details",
     "paragraph",
     "table",
+    "tagged",
     "tiles",
     "triplets",
 ]
 
-#: What something belongs to, kind -> which, such as ``{"cohort": "0"}``: choosing another one dims or hides it.
+#: What something belongs to, kind (``cohort`` or ``camera``) -> which, such as ``{"cohort": "0"}``: choosing another
+#: one dims or hides it. ``8+`` stands for 8 and all higher numbers.
 Tags = Mapping[str, str]
 
 

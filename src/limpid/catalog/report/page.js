@@ -39,9 +39,10 @@
   const chosen = { cohort: "", camera: "" };
   const kinds = Object.keys(chosen);
   const selects = {};
+  const within = (own, which) => own === which || (own.endsWith("+") && Number(which) >= parseInt(own, 10));
   const apply = () => {
     for (const one of all(kinds.map((kind) => `[data-${kind}]`).join())) {
-      const other = kinds.some((kind) => chosen[kind] && kind in one.dataset && one.dataset[kind] !== chosen[kind]);
+      const other = kinds.some((kind) => chosen[kind] && kind in one.dataset && !within(one.dataset[kind], chosen[kind]));
       if (one.matches(".triplet")) one.hidden = other;
       else if (!one.matches(".key, .pick")) one.classList.toggle("dim", other);
       if (one.matches(".key, .pick")) {

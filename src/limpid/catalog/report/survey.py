@@ -23,6 +23,7 @@ from limpid.catalog.report.content import (
     details,
     paragraph,
     table,
+    tagged,
     tiles,
 )
 from limpid.catalog.report.markup import Html, element, join
@@ -104,7 +105,7 @@ def survey_sections(found: Surveyed, galleries: Section | None = None) -> list[S
     return [*(one for one in sections if one is not None), *_files(found)]
 
 
-def cohort_tags(cohort: int | None) -> Tags:
+def _tags(cohort: int | None) -> Tags:
     """Return what marks something as of a cohort."""
     return {"cohort": "none" if cohort is None else str(cohort)}
 
@@ -178,25 +179,14 @@ def _cohorts(found: Surveyed) -> Section | None:
 def _cohort_row(one: Cohort, unit: Unit) -> Row:
     low, high = (unit.of(end, one.low, one.high) for end in one.sigma_interval)
     sigma = unit.of(one.sigma, one.low, one.high)
-    tags = cohort_tags(one.id)
-    name = join(
-        [
-            element("i", class_=f"swatch {'kx' if one.id >= SEPARATE else f'k{one.id}'}"),
-            element(
-                "button",
-                f"{one.id}",
-                type="button",
-                class_="pick",
-                data_name=f"cohort {one.id}",
-                **{f"data_{kind}": which for kind, which in tags.items()},
-            ),
-        ]
-    )
+    tags = _tags(one.id)
+    swatch = element("i", class_=f"swatch {'kx' if one.id >= SEPARATE else f'k{one.id}'}")
+    pick = element("button", one.id, type="button", class_="pick", data_name=f"cohort {one.id}", **tagged(tags))
     lag = max(one.correlation, key=abs)
     grows = f"gain {number(one.gain)}" if one.gain > 0 else "no"
     said = ", ".join(_FINDINGS.get(advice.code, advice.code) for advice in one.advice)
     cells = [
-        Cell(name, one.id),
+        Cell(join([swatch, pick]), one.id),
         Cell(f"{one.images:,}", one.images),
         Cell(number(sigma), sigma),
         Cell(f"{number(low)} to {number(high)}", low),
@@ -217,7 +207,7 @@ def _noise_by_signal(cohorts: Sequence[Cohort]) -> Html:
         variance = np.maximum(one.gain * (one.low + places * span) + one.floor, 0)
         sigmas = 100 * np.sqrt(variance) / span
         points = [Point(float(100 * x), float(y)) for x, y in zip(places, sigmas, strict=True)]
-        items.append(Line(f"cohort {one.id}", points, _colour(one.id), cohort_tags(one.id), marked=False))
+        items.append(Line(f"cohort {one.id}", points, _colour(one.id), _tags(one.id), marked=False))
     heights = [point.y for item in items for point in item.points if point.y > 0]
     # A line that comes near zero would press all others together.
     low, high = max(min(heights), max(heights) / 200) / 1.2, max(heights) * 1.2
@@ -236,7 +226,7 @@ def _levels(cohorts: Sequence[Cohort], unit: Unit) -> Html:
     for one in cohorts[:_FIRST]:
         low, high = (unit.of(end, one.low, one.high) for end in one.sigma_interval)
         sigma = unit.of(one.sigma, one.low, one.high)
-        items.append(Dot(f"cohort {one.id}", sigma, low, high, colour=_colour(one.id), tags=cohort_tags(one.id)))
+        items.append(Dot(f"cohort {one.id}", sigma, low, high, colour=_colour(one.id), tags=_tags(one.id)))
     ends = [end for item in items for end in (item.low, item.high) if end]
     axis = Axis(unit.label, min(ends) / 1.2, max(ends) * 1.2, log=True)
     return dots("Levels", "Median sigma of each cohort, and where 95 % of its images lie.", axis, items)
@@ -278,7 +268,11 @@ def _distributions(reduced: Reduced) -> Section | None:
 
 def _histogram(heading: str, sentence: str, label: str, *, found: Distribution, log: bool) -> Html:
     axis = Axis(label, found.edges[0], found.edges[-1], log=log)
-    series = [Series(_part(part), counts, _colour(part), cohort_tags(part)) for part, counts in found.counts.items()]
+    series = [
+        # The sign says that the larger numbers are in it.
+        Series(_part(part), counts, _colour(part), {"cohort": f"{SEPARATE}+"} if part == SEPARATE else _tags(part))
+        for part, counts in found.counts.items()
+    ]
     more = " The outermost bars hold what lies beyond." if found.cut else ""
     return histogram(heading, sentence + more, axis, found.edges, series)
 
