@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -225,6 +226,39 @@ def test_what_is_wrong_inside_of_shards_is_a_row_each(limpid, noisy, tmp_path: P
     assert status["t.parquet#0"] == "the row holds no image."
     assert "can't be read" in status["no.parquet"]
     assert list(images(tmp_path / "out")) == ["cut/a.png", "same/x/a.png", "t/00001.png", "x/a.png"]
+
+
+def test_any_name_is_denoised_recorded_and_gone_on_with(limpid, picture, tmp_path: Path) -> None:
+    names = [b"two\nlines.png", b"latin\xe9.png", b"50%#1.png", b"%41.png", b"file:a.png", "日本 é.png".encode()]
+    for number, name in enumerate(names):
+        picture(tmp_path / "in" / os.fsdecode(b"day\xff\n") / os.fsdecode(name), seed=number)
+    command = ("denoise", "in", "-o", "out", "-m", "median")
+
+    first = limpid(*command, "--json")
+    again = limpid(*command, "--resume", "--json")
+    verified = limpid("verify", "out", "--checksums")
+
+    assert first.returncode == 0, first.stderr
+    assert json.loads(again.stdout)["skipped"] == len(names)
+    assert verified.stdout == "6 images: 6 done\n"
+    found = {os.fsencode(path.name) for path in (tmp_path / "out" / os.fsdecode(b"day\xff\n")).iterdir()}
+    assert found == set(names)
+
+
+def test_of_many_files_with_some_damaged_all_others_are_done(limpid, picture, tmp_path: Path) -> None:
+    for number in range(60):
+        path = picture(tmp_path / "in" / f"{number:02}.png", seed=number)
+        if number % 20 == 7:
+            path.write_bytes(path.read_bytes()[:-20])
+
+    done = limpid("denoise", "in", "-o", "out", "-m", "median", "--json")
+    again = limpid("denoise", "in", "-o", "out", "-m", "median", "--resume", "--json")
+
+    assert done.returncode == again.returncode == 1
+    for answer, counts in ((done, (57, 3, 0)), (again, (0, 3, 57))):
+        found = json.loads(answer.stdout)
+        assert (found["done"], found["failed"], found["skipped"]) == counts
+    assert len(images(tmp_path / "out")) == 57
 
 
 def test_images_in_shards_are_not_replaced_in_place(limpid, noisy, picture, tmp_path: Path) -> None:

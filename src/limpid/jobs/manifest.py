@@ -118,15 +118,14 @@ def write_manifest(store: Store, items: Iterable[Item]) -> tuple[int, str]:
 
 
 def _write(path: Path, items: Iterable[Item]) -> int:
-    """Write items by way of a table on disk, since how long a shard is depends on how many there are."""
+    """Write items by way of a table, since how long a shard is depends on how many there are."""
     import duckdb
     import numpy as np
 
     columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
     casts = ", ".join(f"{name}::{kind}" for name, kind in _COLUMNS.items())
     rest = iter(items)
-    with duckdb.connect(path.with_suffix(".duckdb")) as connection:
-        connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    with duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(path.parent)}) as connection:
         connection.execute(f"CREATE TABLE items ({columns})")
         try:
             while some := [*map(_values, islice(rest, _CHUNK))]:

@@ -128,8 +128,8 @@ def nothing_at(address: str) -> str:
         return "no image file matches this pattern; check it."
     what = "no images in this folder" if is_folder(Path(address)) else "no image in it"
     return (
-        f"{what}; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix, and .tar, .parquet and .zarr "
-        "that hold some."
+        f"{what}; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix, and .tar, .parquet (with a "
+        "column of bytes) and .zarr that hold some."
     )
 
 

@@ -27,13 +27,13 @@ _CHUNK_ROWS: Final = 64
 
 
 def items(place: Place) -> Iterator[Item]:
-    """Yield the rows of a file; none of their bytes are read."""
+    """Yield the rows of a file; none of their bytes are read. A table of other things has no image in it."""
     table = _table(place.address, place.version, place.size)
     if isinstance(table, str):
         yield place.failed(table)
         return
-    for row in range(table.rows):
-        yield _item(place, table, row)
+    if table is not None:
+        yield from (_item(place, table, row) for row in range(table.rows))
 
 
 def item(place: Place, member: str) -> Item | None:
@@ -41,7 +41,9 @@ def item(place: Place, member: str) -> Item | None:
     table = _table(place.address, place.version, place.size)
     if isinstance(table, str):
         return place.failed(table)
-    return _item(place, table, int(member)) if member.isdecimal() and int(member) < table.rows else None
+    if table is None or not member.isdecimal() or int(member) >= table.rows:
+        return None
+    return _item(place, table, int(member))
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class _Table:
 
 
 @lru_cache(maxsize=8)
-def _table(address: str, version: str | None, size: int | None) -> _Table | str:
-    """Return a file's table, or why it holds no images."""
+def _table(address: str, version: str | None, size: int | None) -> _Table | str | None:
+    """Return a file's table, or why its images can't be told; None if no column of it holds bytes."""
     import duckdb
 
     try:
@@ -67,9 +69,10 @@ def _table(address: str, version: str | None, size: int | None) -> _Table | str:
         return f"the table can't be read: {str(error).splitlines()[0]}"
     images = {name: expression for name, expression in columns if expression is not None}
     chosen = _USUAL if _USUAL in images else next(iter(images)) if len(images) == 1 else None
+    if not images:
+        return None
     if chosen is None:
-        what = f"several columns hold bytes ({', '.join(images)})" if images else "no column holds bytes"
-        return f"{what}; name the one with the images {_USUAL!r}."
+        return f"several columns hold bytes ({', '.join(images)}); name the one with the images {_USUAL!r}."
     chunk = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES * rows // max(size or 0, 1)))
     return _Table(address, version, rows, images[chosen], chunk)
 

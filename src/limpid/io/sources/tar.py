@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import lru_cache, partial
 
 from limpid.core.errors import ReadError
@@ -35,20 +34,27 @@ def items(place: Place) -> Iterator[Item]:
 def item(place: Place, member: str) -> Item | None:
     """Return the image of a name; None if there is none."""
     try:
-        found = _index(place.content, place.version).get(member)
-    except (tarfile.TarError, OSError) as error:
+        index, damage = _index(place.content, place.version)
+    except OSError as error:
         return place.failed(_reason(error))
-    return None if found is None else _item(place, member, *found)
+    if member in index:
+        return _item(place, member, *index[member])
+    return None if damage is None else place.failed(damage)
 
 
 @lru_cache(maxsize=2)
-def _index(shard: Content, version: str | None) -> Mapping[str, tuple[int, int]]:  # noqa: ARG001 (another, if it changed)
-    """Return where each image begins, and its size; those who ask for one are about to ask for the next."""
+def _index(shard: Content, version: str | None) -> tuple[Mapping[str, tuple[int, int]], str | None]:  # noqa: ARG001
+    """Return where each image begins, with its size, and what is wrong with the shard behind them.
+
+    It is kept for as long as the version is the same: those who ask for one image are about to ask for the next.
+    """
     found: dict[str, tuple[int, int]] = {}
-    with suppress(tarfile.TarError, _CutShortError):  # what is before the damage is whole
+    try:
         for member in _members(shard):
             found.setdefault(member.name, (member.offset_data, member.size))
-    return found
+    except (tarfile.TarError, _CutShortError) as error:  # what is before the damage is whole
+        return found, _reason(error)
+    return found, None
 
 
 def _members(content: Content) -> Iterator[tarfile.TarInfo]:
