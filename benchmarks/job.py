@@ -200,26 +200,27 @@ def listed(folder: Path, count: int) -> Row:
 
 
 def ray(folder: Path, args: argparse.Namespace) -> list[Row]:
-    """Lose one of two nodes in mid-job; then kill a driver in mid-job and run it again."""
+    """Lose one of two nodes in mid-job; kill a driver in mid-job and run it again; hand out shards of nothing."""
     if importlib.util.find_spec("ray") is None:
         print('ray: left out, it is not installed: pip install "limpid[ray]"')
         return []
     write_images(folder / "in", 60, shape=(256, 256), suffix="png", seed=args.seed)
     command = [*LIMPID, "denoise", str(folder / "in"), "-m", "fast"]
     quietly([*command, "-o", str(folder / "whole"), "--threads", "1"])
-    return [lost_node(folder, command), killed_driver(folder, command)]
+    return [lost_node(folder, command), killed_driver(folder, command), handed_out(folder / "rate")]
 
 
 def lost_node(folder: Path, command: list[str]) -> Row:
     from ray.cluster_utils import Cluster
 
     out = folder / "node"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    node = cluster.add_node(num_cpus=2)
+    # The driver's node does nothing else, so that two shards in work are one on each of the others.
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    node, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
     cluster.wait_for_nodes()
     engine = ["--engine", "ray", "--address", cluster.address]
     with subprocess.Popen([*command, "-o", str(out), *engine], stdout=subprocess.DEVNULL) as driver:
-        wait_for(lambda: len(receipts(out)) >= 10, driver)
+        wait_for(lambda: len(receipts(out)) >= 10 and len(receipts(out, "claim")) == 2, driver)
         before = {path.name: path.stat().st_mtime_ns for path in outputs(out).values()}
         done = len(receipts(out))
         cluster.remove_node(node, allow_graceful=False)
@@ -229,7 +230,7 @@ def lost_node(folder: Path, command: list[str]) -> Row:
         path.stat().st_mtime_ns != before.get(path.name, path.stat().st_mtime_ns) for path in outputs(out).values()
     )
     return {
-        "what": f"Ray, two nodes, one killed after {done} of 60 shards",
+        "what": f"Ray, two nodes of one core, one killed after {done} of 60 shards",
         "status": str(driver.returncode),
         "written_again": again,
         **same(folder, out),
@@ -247,6 +248,29 @@ def killed_driver(folder: Path, command: list[str]) -> Row:
     )
     what = f"Ray, driver killed after {done} of 60 shards and run again"
     return {"what": what, "status": str(rerun.returncode), **same(folder, out)}
+
+
+class Nothing:
+    """Does nothing to an item."""
+
+    def __call__(self, item: Item, *, begun: bool) -> dict[str, str]:  # noqa: ARG002 (a task's signature)
+        return {"status": "ok"}
+
+
+def handed_out(folder: Path, count: int = 1999) -> Row:
+    """Hand out shards in which nothing is to be done: processor time of the driver, from the first receipt on."""
+    from limpid.jobs.engines.ray import run_ray
+
+    folder.mkdir()
+    record_folder = JobFolder(folder)
+    record_folder.path.mkdir()
+    items = (Item(number, f"{number}.png", f"{number}.png") for number in range(count))
+    job = record_folder.add(items, About(model={"model": "none"}, options={}))
+    receipts = run_ray(job, Nothing(), job.pending(), address=None, cores=1)
+    next(receipts)
+    used = time.process_time()
+    done = sum(1 for _ in receipts)
+    return {"what": f"Ray, {count:,} shards of nothing", "driver_s": f"{(time.process_time() - used) / done:.2g}"}
 
 
 def same(folder: Path, out: Path) -> Row:
@@ -283,8 +307,8 @@ def outputs(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in folder.glob("*.png") if not path.name.startswith(".")}
 
 
-def receipts(folder: Path) -> list[Path]:
-    return list(folder.glob("limpid-job/*/receipts/*.jsonl"))
+def receipts(folder: Path, suffix: str = "jsonl") -> list[Path]:
+    return list(folder.glob(f"limpid-job/*/receipts/*.{suffix}"))
 
 
 def digests(folder: Path) -> dict[str, str]:

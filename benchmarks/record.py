@@ -50,7 +50,7 @@ def hardware() -> str:
 
 def versions() -> str:
     """Return Python and the packages that decide speed and results."""
-    names = ["limpid", "numpy", "openvino", "torch", "scikit-image"]
+    names = ["limpid", "numpy", "openvino", "torch", "scikit-image", "ray"]
     found = [f"{n} {metadata.version(n)}" for n in names if _installed(n)]
     return ", ".join([f"python {platform.python_version()}", *found])
 

@@ -20,16 +20,18 @@ from limpid.core.errors import LimpidError, MissingExtraError, OptionError
 from limpid.jobs.job import Job
 from limpid.jobs.work import Receipt, Task, process_shard
 
-__all__ = ["run_ray"]
+__all__ = ["portions_of", "run_ray"]
 
 #: Without any image done anywhere for so long, the cluster is taken to be stalled.
 _STALL_S: Final = 1800.0
 #: A cluster that is there answers within this time.
 _ANSWER_S: Final = 10.0
-#: How often it is looked.
-_LOOK_S: Final = 1.0
-#: Rows are handed out one by one up to so many, and then a few at a time: each portion takes memory of the driver.
-_MOST_BLOCKS: Final = 10_000
+#: How often it is looked; the folder of receipts is listed each time.
+_LOOK_S: Final = 30.0
+#: Shards are handed out one by one up to so many, and then in portions: each takes 1 ms and 7 KB of the driver.
+_PORTIONS: Final = 10_000
+#: But each worker gets so many portions, since in the end all wait for the last one.
+_PORTIONS_EACH: Final = 20
 #: Said where the engine gives up.
 _GO_ON: Final = "What is done is on record: go on with --resume."
 #: Of so many cores, one is left to Ray itself and to whatever else runs there.
@@ -115,7 +117,7 @@ def _watched(
     sign, since = job.sign_of_work(), time.monotonic()
     while True:
         try:
-            message = through.get(timeout=_LOOK_S)
+            message = through.get(timeout=min(_LOOK_S, stall_s / 4))
         except Empty:
             if (now := job.sign_of_work()) != sign:
                 sign, since = now, time.monotonic()
@@ -138,17 +140,28 @@ def _watched(
 
 def _rows(ray: ModuleType, job: Job, task: Task, numbers: Sequence[int], *, cores: int) -> Any:
     """Return an iterator over shards that are through."""
-    from ray.data import DataContext, ExecutionResources, from_items
+    from ray.data import ActorPoolStrategy, DataContext, ExecutionResources, from_items
 
     context = DataContext.get_current()
     context.enable_progress_bars = False
     available = int(ray.cluster_resources().get("CPU", 1))
-    limits = ExecutionResources.for_limits(cpu=available - available // _CORES_FOR_ONE_FREE)
-    context.execution_options.resource_limits = limits
+    usable = available - available // _CORES_FOR_ONE_FREE
+    context.execution_options.resource_limits = ExecutionResources.for_limits(cpu=usable)
     shards = [{"shard": number} for number in numbers]
-    workers = (1, len(numbers))  # as many as there are cores for
-    rows = from_items(shards, override_num_blocks=min(len(shards), _MOST_BLOCKS))
-    return rows.map(_Worker, fn_constructor_args=(job, task), concurrency=workers, num_cpus=cores).iter_rows()
+    rows = from_items(shards, override_num_blocks=portions_of(len(shards), usable // cores))
+    workers = ActorPoolStrategy(min_size=1, max_size=len(shards))  # as many as there are cores for
+    return rows.map(_Worker, fn_constructor_args=(job, task), compute=workers, num_cpus=cores).iter_rows()
+
+
+def portions_of(shards: int, workers: int) -> int:
+    """Return in how many portions shards are handed out.
+
+    Examples
+    --------
+    >>> [portions_of(shards, workers) for shards, workers in ((60, 2), (244_141, 128), (244_141, 2_048))]
+    [60, 10000, 40960]
+    """
+    return min(shards, max(_PORTIONS, _PORTIONS_EACH * workers))
 
 
 def _imported() -> ModuleType:
@@ -163,7 +176,7 @@ def _imported() -> ModuleType:
 
 
 def _connect(ray: ModuleType, address: str | None) -> None:
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns of what is meant so
     # Without an address, Ray would join whatever cluster the environment names.
     where = {"address": "local", "include_dashboard": False} if address is None else {"address": address}
     try:
