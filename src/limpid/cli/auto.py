@@ -81,7 +81,8 @@ def auto(
 def _print(done: Autopilot) -> None:
     from limpid.cli import render, tables
 
-    render.print_table(*tables.course_table(done.cohorts))
+    if done.cohorts:
+        render.print_table(*tables.course_table(done.cohorts))
     for course in done.cohorts:
         if course.decision is not None:
             render.print_paragraph(f"Cohort {course.cohort.id}: {course.decision.reason}.")

@@ -28,7 +28,7 @@ from limpid.workflows.auto.report import auto_sections
 from limpid.workflows.auto.sample import draw
 from limpid.workflows.files import FilesSummary, Ways, can_resume, denoise_files, outputs_by_uri
 from limpid.workflows.options import DenoiseOptions, Way
-from limpid.workflows.survey import Survey, survey
+from limpid.workflows.survey import Survey, Surveyed, survey
 
 if TYPE_CHECKING:
     import duckdb
@@ -189,7 +189,7 @@ def auto(
         threads=threads,
         max_pixels=max_pixels,
         pictures=dry_run,
-        watcher=watcher,
+        watcher=watcher if dry_run or watcher is None else _Silent(watcher),
     )
     connection = opened(folder)
     budget = minutes_for(found.cohorts, minutes)
@@ -209,6 +209,17 @@ def auto(
     sections = [*auto_sections(courses, files, strays=strays), *found.sections]
     write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
     return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
+
+
+class _Silent:
+    """Counts the rows of a survey, and leaves it to the job after it to say which images can't be read."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.planned = watcher.planned
+        self._finished = watcher.finished
+
+    def finished(self, row: Surveyed) -> None:
+        self._finished(Surveyed(row.input, None))
 
 
 def _decided(
