@@ -30,9 +30,11 @@ __all__ = [
     "FilesSummary",
     "Ways",
     "about",
+    "can_resume",
     "check_recorded",
     "collected",
     "denoise_files",
+    "outputs_by_uri",
     "spelled",
     "warn_of_memory",
 ]

@@ -262,8 +262,10 @@ def _denoised(
 ) -> FilesSummary:
     """Denoise all images, each as it was decided for its cohort; one of no cohort by the shipped model."""
     winners = {one.cohort.id: one.decision.winner for one in courses if one.decision is not None}
-    known = list(dict.fromkeys(Way(winner.model, winner.strength) for winner in winners.values()))
-    places = {cohort: known.index(Way(winners[cohort].model, winners[cohort].strength)) for cohort in winners}
+    way_for = {cohort: Way(winner.model, winner.strength) for cohort, winner in winners.items()}
+    # In an order that does not depend on that of the cohorts, so that a job goes on when another is the largest.
+    known = sorted(set(way_for.values()), key=lambda way: (way.model, way.strength))
+    places = {cohort: known.index(way) for cohort, way in way_for.items()}
     rows = connection.execute("select uri, cohort from catalogue where cohort is not null").fetchall()
     way_of = {uri: places[cohort] for uri, cohort in rows}.get
     ways = Ways(known, way_of)
