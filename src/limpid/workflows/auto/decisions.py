@@ -97,18 +97,19 @@ class Record:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
         try:
-            self._known: dict[str, dict[str, Any]] = json.loads(self._path.read_bytes())
+            found = json.loads(self._path.read_bytes())
         except (OSError, ValueError):  # none yet, or none to go by
-            self._known = {}
+            found = {}
+        self._known: dict[str, dict[str, Any]] = found if isinstance(found, dict) else {}
 
     def get(self, key: str) -> Decision | None:
         """Return a decision that was made, if its model is still there."""
         try:
             found = Decision.from_dict(self._known[key])
+            model = Path(found.winner.model)
         except (KeyError, TypeError):
             return None
-        lost = Path(found.winner.model).is_absolute() and not Path(found.winner.model).exists()
-        return None if lost else found
+        return None if model.is_absolute() and not model.exists() else found
 
     def keep(self, key: str, decision: Decision) -> None:
         """Write a decision down.

@@ -17,7 +17,10 @@ from limpid.workflows.denoise import run_denoise
 from limpid.workflows.level import measured_sigma
 from limpid.workflows.models import load_model
 
-__all__ = ["Score", "choose", "score"]
+__all__ = ["Score", "choose", "is_told", "score"]
+
+#: 90 % of a Student's t of 4 degrees of freedom, which the errors of measured levels follow, lies within this.
+_T4_REACH: Final = 2.132
 
 #: Candidates that are so near to the best, in dB, are as good: the fastest of them wins.
 _AS_GOOD_DB: Final = 0.03
@@ -89,7 +92,7 @@ def score(candidate: Candidate, sample: Sample) -> Score:
         done = run_denoise(noisy, denoiser, sigma=measured_sigma(noise), strength=candidate.strength)
         found = assess_image(noisy, done.image, denoiser=denoiser, told=noise)
     except LimpidError as error:
-        return Score(candidate, None, None, "unknown", str(error), None)
+        return Score(candidate, None, None, "unknown", str(error).removesuffix("."), None)
     speed = noisy.planes()[..., 0].size / 1e6 / max(done.seconds, 1e-9)
     return Score(candidate, found.psnr, found.psnr_interval, found.verdict, found.reason, speed)
 
@@ -97,11 +100,16 @@ def score(candidate: Candidate, sample: Sample) -> Score:
 def _unchanged(sample: Sample) -> Score:
     """Return how good the images are as they are: all that is wrong with them is the noise."""
     noise, span = sample.noise, sample.raced.span
-    if not noise.measured or noise.sigma <= 0:
+    if noise.sigma <= 0 or math.isinf(noise.variance_error):  # as where one channel holds nothing
         return Score(UNCHANGED, None, None, "unknown", "no noise was found that could be told from none", None)
-    low, high = noise.sigma_interval
-    psnr, least, most = (20 * math.log10(span / sigma) for sigma in (noise.sigma, high, max(low, 1e-6 * span)))
-    return Score(UNCHANGED, psnr, (least, most), "too little removed", None, None)
+    psnr = 20 * math.log10(span / noise.sigma)
+    reach = 10 / math.log(10) * _T4_REACH * noise.variance_error
+    return Score(UNCHANGED, psnr, (psnr - reach, psnr + reach), "too little removed", None, None)
+
+
+def is_told(one: Score) -> bool:
+    """Return whether it is known how good a candidate is that does anything."""
+    return one.psnr is not None and one.candidate != UNCHANGED
 
 
 def choose(scores: Sequence[Score]) -> tuple[Candidate, str]:
@@ -110,7 +118,7 @@ def choose(scores: Sequence[Score]) -> tuple[Candidate, str]:
     Where nothing can be told of any, it is the shipped model.
     """
     known = [one for one in scores if one.psnr is not None]
-    if not [one for one in known if one.candidate != UNCHANGED]:
+    if not any(map(is_told, scores)):
         reasons = "; ".join(dict.fromkeys(one.reason for one in scores if one.reason))
         return SHIPPED, f"the shipped model, since none could be scored: {reasons or 'no image could be used'}"
     ranked = sorted(known, key=lambda one: -_psnr(one))
