@@ -7,7 +7,7 @@ import pytest
 
 from limpid.core.image import Image
 from limpid.io import read_image, write_image
-from limpid.workflows.files import Ways, can_resume, denoise_files
+from limpid.workflows.files import Ways, can_resume, denoise_files, results_in
 from limpid.workflows.options import DenoiseOptions, Way
 
 KNOWN = [Way("median"), Way("median", 0.0)]
@@ -54,3 +54,12 @@ def test_so_is_one_that_was_planned_and_not_done(folder):
     (folder / "out/limpid-job/0001/receipts/000002.jsonl").unlink()
     assert run(folder, [MEDIAN, UNCHANGED, UNCHANGED], resume=True) == ["skipped", "skipped", "ok"]
     assert unchanged(folder) == [False, True, True]
+
+
+def test_results_are_found_by_the_names_of_images_whatever_links_lead_there(folder):
+    (folder / "link").symlink_to(folder / "in", target_is_directory=True)
+    denoise_files([folder / "link"], folder / "out", options=DenoiseOptions(model="median"))
+    result_of = results_in(folder / "out")
+    for name in ("link", "in"):
+        assert result_of(f"{folder}/{name}/1.png") == str(folder / "out/1.png")
+    assert result_of(f"{folder}/in/9.png") is None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,13 +22,14 @@ from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.io.own import AUTO_FOLDER
 from limpid.io.stores import is_url
 from limpid.workflows.auto.candidates import UNCHANGED
-from limpid.workflows.auto.decide import Stages, decide, minutes_for, say
+from limpid.workflows.auto.decide import Stages, decide, is_clean, minutes_for, say
 from limpid.workflows.auto.decisions import Decision, Record, key_of
 from limpid.workflows.auto.proof import Proof, prove
 from limpid.workflows.auto.report import auto_sections
 from limpid.workflows.auto.sample import draw
-from limpid.workflows.files import FilesSummary, Ways, can_resume, denoise_files, outputs_by_uri
+from limpid.workflows.files import FilesSummary, Ways, can_resume, denoise_files, results_in
 from limpid.workflows.options import DenoiseOptions, Way
+from limpid.workflows.plan import plan_outputs
 from limpid.workflows.survey import Survey, Surveyed, survey
 
 if TYPE_CHECKING:
@@ -179,7 +181,12 @@ def auto(
     if is_url(os.fspath(output)):
         raise OptionError(f"the output must be a folder on this machine, got {os.fspath(output)}; name one.")
     addresses = [os.fspath(one) for one in listed("collection", collection, (str, PathLike), what="an address")]
-    folder, settings = Path(output) / AUTO_FOLDER, Settings(value_range, max_pixels)
+    options = DenoiseOptions(threads=threads, memory=memory, value_range=value_range, max_pixels=max_pixels)
+    # Now, and not when all is measured and trained, it is said what can't be.
+    if plan_outputs(addresses, output).single:
+        raise OptionError(f"the output must be a folder, got {os.fspath(output)}; name one.")
+    output = Path(output).expanduser()
+    folder, settings = output / AUTO_FOLDER, Settings(value_range, max_pixels)
     say(watcher, "all images are measured")
     found = survey(
         addresses,
@@ -197,15 +204,14 @@ def auto(
     files = None
     if not dry_run:
         record = Record(folder)
-        courses = [_decided(one, connection, record, folder, seed, settings, watcher) for one in courses]
+        decided = partial(_decided, connection, record, folder, minutes=minutes, seed=seed, settings=settings)
+        courses = [decided(one, watcher=watcher) for one in courses]
         say(watcher, "images are denoised")
-        options = DenoiseOptions(threads=threads, memory=memory, value_range=value_range, max_pixels=max_pixels)
         files = _denoised(addresses, output, options, courses, connection, watcher)
-        outputs = outputs_by_uri(output)
-        courses = [_proved(one, connection, outputs, settings, watcher) for one in courses]
-    strays = connection.execute("select count(*) from catalogue where cohort is null and error is null").fetchall()[0][
-        0
-    ]
+        result_of = results_in(output)
+        courses = [_proved(one, connection, result_of, settings, watcher) for one in courses]
+    counted = "select count(*) from catalogue where cohort is null and error is null"
+    ((strays,),) = connection.execute(counted).fetchall()
     sections = [*auto_sections(courses, files, strays=strays), *found.sections]
     write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
     return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
@@ -223,10 +229,12 @@ class _Silent:
 
 
 def _decided(
-    course: Course,
     connection: duckdb.DuckDBPyConnection,
     record: Record,
     folder: Path,
+    course: Course,
+    *,
+    minutes: float,
     seed: int,
     settings: Settings,
     watcher: Watcher | None,
@@ -236,7 +244,8 @@ def _decided(
     images = connection.execute(
         "select uri, sha256 from catalogue where cohort = ? order by 1, 2", [cohort.id]
     ).fetchall()
-    key = key_of(cohort, images, minutes=course.minutes, seed=seed, settings=dataclasses.astuple(settings))
+    asked = {"minutes": minutes, "seed": seed, "settings": dataclasses.astuple(settings)}
+    key = key_of(images, clean=is_clean(cohort), **asked)
     decision = record.get(key)
     if decision is None:
         decision = decide(
@@ -277,7 +286,7 @@ def _denoised(
 def _proved(
     course: Course,
     connection: duckdb.DuckDBPyConnection,
-    outputs: Mapping[str, str],
+    result_of: Callable[[str], str | None],
     settings: Settings,
     watcher: Watcher | None,
 ) -> Course:
@@ -288,5 +297,5 @@ def _proved(
     sample = draw(connection, course.cohort, settings)
     if sample is None:
         return course
-    proof = prove(connection, course.cohort, course.decision, sample.noise, outputs, settings)
+    proof = prove(connection, course.cohort, course.decision, sample.noise, result_of, settings)
     return dataclasses.replace(course, proof=proof)
