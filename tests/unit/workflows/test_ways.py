@@ -63,3 +63,14 @@ def test_results_are_found_by_the_names_of_images_whatever_links_lead_there(fold
     for name in ("link", "in"):
         assert result_of(f"{folder}/{name}/1.png") == str(folder / "out/1.png")
     assert result_of(f"{folder}/in/9.png") is None
+
+
+def test_what_is_left_as_it_is_is_the_very_file(folder):
+    path = folder / "in/0.jpg"
+    write_image(read_image(folder / "in/0.png"), path, quality=60)
+    ways = Ways(KNOWN, lambda _: UNCHANGED)
+    (done,) = denoise_files([path], folder / "out", options=DenoiseOptions(), ways=ways).results
+    assert (done.status, done.strength, done.sigma) == ("ok", 0.0, None)
+    assert (folder / "out/0.jpg").read_bytes() == path.read_bytes()
+    (done,) = denoise_files([path], folder / "png", options=DenoiseOptions(format="png"), ways=ways).results
+    assert (read_image(folder / "png/0.png").values == read_image(path).values).all()
