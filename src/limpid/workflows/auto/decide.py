@@ -13,7 +13,7 @@ from limpid.catalog.measure import Settings
 from limpid.workflows.auto.candidates import SHIPPED, UNCHANGED, ready
 from limpid.workflows.auto.decisions import Decision
 from limpid.workflows.auto.learn import LEAST_MINUTES, LESSONS, forget_copies, learn
-from limpid.workflows.auto.race import Score, choose, is_told, score
+from limpid.workflows.auto.race import Score, choose, score, unbeaten
 from limpid.workflows.auto.sample import draw
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def decide(
         say(stages, f"cohort {cohort.id}: {candidate.name}")
         scores.append(score(candidate, sample))
     notes = []
-    if minutes and not any(map(is_told, scores)):
-        notes.append("no network was trained: it could not be told how good it is")
+    if minutes and (why := unbeaten(scores)) is not None:
+        notes.append(f"no network was trained, since {why}")
         minutes = 0
     elif not minutes:
         notes.append(_untrained(cohort))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from limpid.core.errors import LimpidError
+from limpid.models.store import shipped_names
 from limpid.noise.result import Interval
 from limpid.workflows.assess import assess_image
 from limpid.workflows.auto.candidates import SHIPPED, UNCHANGED, Candidate
@@ -17,7 +18,7 @@ from limpid.workflows.denoise import run_denoise
 from limpid.workflows.level import measured_sigma
 from limpid.workflows.models import load_model
 
-__all__ = ["Score", "choose", "is_told", "score"]
+__all__ = ["Score", "choose", "score", "unbeaten"]
 
 #: 90 % of a Student's t of 4 degrees of freedom, which the errors of measured levels follow, lies within this.
 _T4_REACH: Final = 2.132
@@ -107,21 +108,26 @@ def _unchanged(sample: Sample) -> Score:
     return Score(UNCHANGED, psnr, (psnr - reach, psnr + reach), "too little removed", None, None)
 
 
-def is_told(one: Score) -> bool:
-    """Return whether it is known how good a candidate is that does anything."""
-    return one.psnr is not None and one.candidate != UNCHANGED
+def unbeaten(scores: Sequence[Score]) -> str | None:
+    """Return why nothing can be shown to be better than the shipped model; None where it can.
+
+    That its error can't be told is no word against it: errors too small for how well the noise is known can't be.
+    """
+    if not [one for one in scores if one.psnr is not None and one.candidate != UNCHANGED]:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in scores if one.reason))
+        return f"none could be scored: {reasons or 'no image could be used'}"
+    untold = next((one for one in scores if one.candidate.name in shipped_names() and one.psnr is None), None)
+    return None if untold is None else f"nothing can be compared with {untold.candidate.name}: {untold.reason}"
 
 
 def choose(scores: Sequence[Score]) -> tuple[Candidate, str]:
     """Return the winner, and why: the best by estimated PSNR; of those as good, the fastest.
 
-    Where nothing can be told of any, it is the shipped model.
+    Where nothing can be shown to be better, it is the shipped model.
     """
-    known = [one for one in scores if one.psnr is not None]
-    if not any(map(is_told, scores)):
-        reasons = "; ".join(dict.fromkeys(one.reason for one in scores if one.reason))
-        return SHIPPED, f"the shipped model, since none could be scored: {reasons or 'no image could be used'}"
-    ranked = sorted(known, key=lambda one: -_psnr(one))
+    if (why := unbeaten(scores)) is not None:
+        return SHIPPED, f"the shipped model, since {why}"
+    ranked = sorted((one for one in scores if one.psnr is not None), key=lambda one: -_psnr(one))
     best = ranked[0]
     near = [one for one in ranked if _psnr(best) - _psnr(one) <= _AS_GOOD_DB]
     winner = max(near, key=lambda one: one.megapixels_per_s or math.inf)

@@ -50,6 +50,12 @@ def test_where_nothing_can_be_scored_the_shipped_model_is_taken_and_the_reason_s
     assert "it can't be told" in reason
 
 
+def test_a_network_too_good_to_be_measured_does_not_lose_for_it():
+    winner, reason = choose([_unchanged(26.5), _score("fast", None), _score("wavelet", 43.7)])
+    assert winner == SHIPPED
+    assert reason == "the shipped model, since nothing can be compared with fast: it can't be told"
+
+
 @pytest.mark.parametrize(("white", "stronger"), [(True, 0), (False, 2)])
 def test_networks_for_white_noise_are_tried_stronger_where_it_is_correlated(white, stronger):
     names = [one.name for one in ready(SimpleNamespace(white=white))]
@@ -127,4 +133,4 @@ def test_no_time_is_spent_on_a_network_that_could_not_be_judged(tmp_path, monkey
         stages=None,
     )
     assert found.winner == SHIPPED
-    assert found.notes == ("no network was trained: it could not be told how good it is",)
+    assert found.notes == ("no network was trained, since none could be scored: it can't be told",)
