@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from limpid.catalog.cohorts import Cohort
+from limpid.catalog.database import check_name
 from limpid.catalog.measure import Settings
 from limpid.catalog.question import opened
 from limpid.catalog.report import write_report
 from limpid.core.arguments import check_number, listed
-from limpid.core.errors import OptionError
+from limpid.core.errors import OptionError, WriteError
 from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io.lock import take_lock
 from limpid.io.own import AUTO_FOLDER
 from limpid.io.stores import is_url
 from limpid.workflows.auto.candidates import UNCHANGED
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["Autopilot", "Course", "auto"]
+
+#: Name of the file that is locked as long as an autopilot is at work.
+_LOCK: Final = "auto.lock"
 
 
 class Watcher(Stages, Protocol):
@@ -187,34 +193,54 @@ def auto(
         raise OptionError(f"the output must be a folder, got {os.fspath(output)}; name one.")
     output = Path(output).expanduser()
     folder, settings = output / AUTO_FOLDER, Settings(value_range, max_pixels)
-    say(watcher, "all images are measured")
-    found = survey(
-        addresses,
-        folder,
-        outside=output,
-        value_range=value_range,
-        threads=threads,
-        max_pixels=max_pixels,
-        pictures=dry_run,
-        watcher=watcher if dry_run or watcher is None else _Silent(watcher),
-    )
-    connection = opened(folder)
-    budget = minutes_for(found.cohorts, minutes)
-    courses = [Course(one, budget.get(one.id, 0.0)) for one in found.cohorts]
-    files = None
-    if not dry_run:
-        record = Record(folder)
-        decided = partial(_decided, connection, record, folder, minutes=minutes, seed=seed, settings=settings)
-        courses = [decided(one, watcher=watcher) for one in courses]
-        say(watcher, "images are denoised")
-        files = _denoised(addresses, output, options, courses, connection, watcher)
-        result_of = results_in(output)
-        courses = [_proved(one, connection, result_of, settings, watcher) for one in courses]
-    counted = "select count(*) from catalogue where cohort is null and error is null"
-    ((strays,),) = connection.execute(counted).fetchall()
-    sections = [*auto_sections(courses, files, strays=strays), *found.sections]
-    write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
-    return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
+    with _alone(folder):
+        say(watcher, "all images are measured")
+        found = survey(
+            addresses,
+            folder,
+            outside=output,
+            value_range=value_range,
+            threads=threads,
+            max_pixels=max_pixels,
+            pictures=dry_run,
+            watcher=watcher if dry_run or watcher is None else _Silent(watcher),
+        )
+        connection = opened(folder)
+        budget = minutes_for(found.cohorts, minutes)
+        courses = [Course(one, budget.get(one.id, 0.0)) for one in found.cohorts]
+        files = None
+        if not dry_run:
+            record = Record(folder)
+            decided = partial(_decided, connection, record, folder, minutes=minutes, seed=seed, settings=settings)
+            courses = [decided(one, watcher=watcher) for one in courses]
+            say(watcher, "images are denoised")
+            files = _denoised(addresses, output, options, courses, connection, watcher)
+            result_of = results_in(output)
+            courses = [_proved(one, connection, result_of, settings, watcher) for one in courses]
+        counted = "select count(*) from catalogue where cohort is null and error is null"
+        ((strays,),) = connection.execute(counted).fetchall()
+        sections = [*auto_sections(courses, files, strays=strays), *found.sections]
+        write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
+        return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other autopilots out of a folder, which is made if it is not there."""
+    check_name(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(folder / _LOCK)
+    except OSError as error:
+        reason = f"{folder} can't be written to ({error.strerror}); choose another output folder."
+        raise WriteError(reason, source=str(folder)) from error
+    if lock is None:
+        raise OptionError(
+            f"another limpid auto is at work in {folder.parent}; wait for it to end, or choose another output folder.",
+            source=str(folder.parent),
+        )
+    with lock:
+        yield
 
 
 class _Silent:

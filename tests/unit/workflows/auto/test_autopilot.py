@@ -5,6 +5,7 @@ import pytest
 
 import limpid
 from limpid.core.errors import OptionError
+from limpid.io.lock import take_lock
 from limpid.workflows.auto.decisions import key_of
 
 IMAGES = [("/in/a.png", "aa"), ("/in/b.png", "bb")]
@@ -37,6 +38,15 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_measured(
     with pytest.raises(OptionError, match=says):
         limpid.auto(collection, output, minutes=0, **options)
     assert not list(tmp_path.rglob("limpid-auto"))
+
+
+def test_two_at_a_time_are_refused(tmp_path):
+    _picture(tmp_path / "in/a.png")
+    (tmp_path / "out/limpid-auto").mkdir(parents=True)
+    lock = take_lock(tmp_path / "out/limpid-auto/auto.lock")
+    assert lock is not None
+    with lock, pytest.raises(OptionError, match="another limpid auto is at work"):
+        limpid.auto(tmp_path / "in", tmp_path / "out", dry_run=True)
 
 
 def test_a_home_folder_is_found(tmp_path, monkeypatch):
