@@ -194,13 +194,17 @@ def check_recorded(plan: Plan, option: str) -> None:
 
 def warn_of_memory(task: DenoiseTask) -> None:
     """Say so where a budget can't be kept."""
-    capabilities = task.denoiser.capabilities
-    if task.options.memory is not None and capabilities.halo_px is None:
-        _log.warning(
-            "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",
-            task.denoiser.name,
-            capabilities.bytes_per_pixel,
-        )
+    if task.options.memory is None:
+        return
+    for model in dict.fromkeys((task.options.model, *(way.model for way in task.ways))):
+        denoiser = task.denoiser_of(model)
+        if denoiser.capabilities.halo_px is None:
+            _log.warning(
+                "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is "
+                "more",
+                denoiser.name,
+                denoiser.capabilities.bytes_per_pixel,
+            )
 
 
 def _dry(plan: Plan) -> Generator[Placed, None, None]:

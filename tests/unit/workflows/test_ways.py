@@ -74,3 +74,9 @@ def test_what_is_left_as_it_is_is_the_very_file(folder):
     assert (folder / "out/0.jpg").read_bytes() == path.read_bytes()
     (done,) = denoise_files([path], folder / "png", options=DenoiseOptions(format="png"), ways=ways).results
     assert (read_image(folder / "png/0.png").values == read_image(path).values).all()
+
+
+def test_a_way_that_needs_more_memory_than_there_may_be_is_named(folder, caplog):
+    ways = Ways([Way("tv")], lambda _: 0)
+    denoise_files([folder / "in"], folder / "out", options=DenoiseOptions(model="median", memory=1), ways=ways)
+    assert "tv needs whole planes" in caplog.text
