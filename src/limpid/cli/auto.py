@@ -34,7 +34,7 @@ def auto(
         typer.Option(metavar="N", min=0, help="For races and trainings together; 0 trains nothing.", show_default=True),
     ] = 20.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Measure, and say what would be tried and what it would take.")
+        bool, typer.Option("--dry-run", help="Only measure, and say what there is and how long it would take.")
     ] = False,
     seed: Seed = 0,
     value_range: ValueRange = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -65,7 +65,7 @@ class Course:
     minutes : float
         For its race and its trainings.
     decision : Decision or None
-        None where it was only planned.
+        None where it is yet to be made.
     proof : Proof or None
         How good results are that took no part in the race; None where none was assessed.
     """
@@ -159,7 +159,7 @@ def auto(
         For the races and trainings of all cohorts together; surveying and denoising come on top. At 0, and without
         torch, nothing is trained.
     dry_run : bool
-        Survey, and say what would be tried and how long denoising would take.
+        Survey, and say which cohorts there are, what is decided already, and how long the rest would take.
     seed : int
         Of the trainings.
     value_range : (float, float), optional
@@ -209,10 +209,11 @@ def auto(
         budget = minutes_for(found.cohorts, minutes)
         courses = [Course(one, budget.get(one.id, 0.0)) for one in found.cohorts]
         files = None
+        make = None if dry_run else partial(decide, connection, seed=seed, settings=settings, stages=watcher)
+        asked = {"minutes": minutes, "seed": seed, "settings": dataclasses.astuple(settings)}
+        record = Record(folder)
+        courses = [_decided(one, connection, record, folder / "networks", asked, make) for one in courses]
         if not dry_run:
-            record = Record(folder)
-            decided = partial(_decided, connection, record, folder, minutes=minutes, seed=seed, settings=settings)
-            courses = [decided(one, watcher=watcher) for one in courses]
             say(watcher, "images are denoised")
             files = _denoised(addresses, output, options, courses, connection, watcher)
             result_of = results_in(output)
@@ -255,34 +256,20 @@ class _Silent:
 
 
 def _decided(
+    course: Course,
     connection: duckdb.DuckDBPyConnection,
     record: Record,
-    folder: Path,
-    course: Course,
-    *,
-    minutes: float,
-    seed: int,
-    settings: Settings,
-    watcher: Watcher | None,
+    networks: Path,
+    asked: Mapping[str, Any],
+    make: Callable[..., Decision] | None,
 ) -> Course:
-    """Return a course with its decision, which is made now or was made before."""
+    """Return a course with its decision, which was made before or is made now; without one where none is to be made."""
     cohort = course.cohort
-    images = connection.execute(
-        "select uri, sha256 from catalogue where cohort = ? order by 1, 2", [cohort.id]
-    ).fetchall()
-    asked = {"minutes": minutes, "seed": seed, "settings": dataclasses.astuple(settings)}
-    key = key_of(images, clean=is_clean(cohort), **asked)
+    found = connection.execute("select uri, sha256 from catalogue where cohort = ? order by 1, 2", [cohort.id])
+    key = key_of(found.fetchall(), clean=is_clean(cohort), **asked)
     decision = record.get(key)
-    if decision is None:
-        decision = decide(
-            connection,
-            cohort,
-            folder / "networks" / key,
-            minutes=course.minutes,
-            seed=seed,
-            settings=settings,
-            stages=watcher,
-        )
+    if decision is None and make is not None:
+        decision = make(cohort, networks / key, minutes=course.minutes)
         record.keep(key, decision)
     return dataclasses.replace(course, decision=decision)
 

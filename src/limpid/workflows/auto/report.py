@@ -65,7 +65,7 @@ def auto_sections(courses: Sequence[Course], files: FilesSummary | None, *, stra
 
 def _lead(files: FilesSummary | None) -> str:
     if files is None:
-        return "Nothing has been denoised yet: this is what would be tried, and for how long."
+        return "This call denoised nothing: these are the cohorts, and the minutes that each would get."
     return "How each cohort was denoised, and how that was found out, without any clean image."
 
 

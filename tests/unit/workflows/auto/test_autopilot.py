@@ -40,6 +40,18 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_measured(
     assert not list(tmp_path.rglob("limpid-auto"))
 
 
+def test_a_dry_run_tells_what_is_decided_and_denoises_nothing(tmp_path):
+    _picture(tmp_path / "in/a.png")
+    planned = limpid.auto(tmp_path / "in", tmp_path / "out", minutes=0, dry_run=True)
+    assert planned.cohorts[0].decision is None
+    done = limpid.auto(tmp_path / "in", tmp_path / "out", minutes=0)
+    assert done.cohorts[0].proof.results == ()  # the only image raced
+    (tmp_path / "out/a.png").unlink()
+    again = limpid.auto(tmp_path / "in", tmp_path / "out", minutes=0, dry_run=True)
+    assert again.cohorts[0].decision == done.cohorts[0].decision
+    assert not (tmp_path / "out/a.png").exists()
+
+
 def test_two_at_a_time_are_refused(tmp_path):
     _picture(tmp_path / "in/a.png")
     (tmp_path / "out/limpid-auto").mkdir(parents=True)
