@@ -25,6 +25,7 @@ from record import record
 from skimage import data
 
 import limpid
+from limpid.io.stores import store_at
 from limpid.jobs import About, Item, Job, JobFolder
 
 LIMPID = [sys.executable, "-m", "limpid"]
@@ -165,10 +166,9 @@ def disk(folder: Path, args: argparse.Namespace) -> list[Row]:
 
 def plan(folder: Path, args: argparse.Namespace) -> list[Row]:
     """Plan a million rows of a listing, open the plan again, and say what is pending when half of it is done."""
-    record_folder = JobFolder(folder)
-    record_folder.path.mkdir()
+    record_folder = JobFolder(store_at(folder))
     items = (
-        Item(n, f"../in/{n // 1000:04}/{n:07}.png", f"{n // 1000:04}/{n:07}.png", None, 300_000 + n, n * 10**9)
+        Item(n, f"../in/{n // 1000:04}/{n:07}.png", f"{n // 1000:04}/{n:07}.png", None, 300_000 + n, str(n * 10**9))
         for n in range(args.rows)
     )
     started = time.perf_counter()
@@ -179,9 +179,9 @@ def plan(folder: Path, args: argparse.Namespace) -> list[Row]:
             shard.number, [{"item": item.number, "input": item.input, "output": item.output} for item in shard.items]
         )
     started = time.perf_counter()
-    pending = len(Job.open(job.folder).pending())
+    pending = len(Job.open(job.store).pending())
     opened = time.perf_counter() - started
-    size = (job.folder / "manifest.parquet").stat().st_size / 1e6
+    size = Path(job.address, "manifest.parquet").stat().st_size / 1e6
     what = f"{args.rows:,} rows of a simulated listing, {job.shards} shards, {pending} pending"
     simulated = {"planned_s": round(planned, 2), "pending_s": round(opened, 3), "manifest_mb": round(size, 1)}
     return [{"what": what, **simulated}, listed(folder, args.rows // 10)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pytest
@@ -17,6 +18,24 @@ def _cache_of_its_own(tmp_path_factory):
         del os.environ["LIMPID_CACHE"]
     else:
         os.environ["LIMPID_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """Return what has to be in the environment to reach a server that speaks S3."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").disabled = True  # a line for each request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server.stop()
 
 
 @pytest.fixture(scope="session")

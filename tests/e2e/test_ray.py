@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from limpid.core.errors import OptionError
+from limpid.io.stores import store_at
 from limpid.jobs import About, Item, Job, JobFolder, Row
 from limpid.jobs.engines.ray import run_ray
 
@@ -41,9 +42,7 @@ class Slow:
 
 
 def planned(root: Path, count: int) -> Job:
-    folder = JobFolder(root)
-    folder.path.mkdir()
-    return folder.add([Item(n, f"../in/{n}", str(n)) for n in range(count)], ABOUT)
+    return JobFolder(store_at(root)).add([Item(n, f"../in/{n}", str(n)) for n in range(count)], ABOUT)
 
 
 def images(folder: Path) -> dict[str, bytes]:
@@ -107,7 +106,7 @@ def test_a_job_goes_on_when_a_node_is_lost_and_does_no_shard_twice(two_nodes: An
 
 STALLED = """
 import sys, time
-from pathlib import Path
+from limpid.io.stores import store_at
 from limpid.jobs import Job
 from limpid.jobs.engines.ray import run_ray
 
@@ -115,7 +114,7 @@ class Endless:
     def __call__(self, item, *, begun):
         time.sleep(3600)
 
-job = Job.open(Path(sys.argv[1]))
+job = Job.open(store_at(sys.argv[1]))
 list(run_ray(job, Endless(), job.pending(), address=None, cores=1, stall_s=15))
 """
 
@@ -123,7 +122,7 @@ list(run_ray(job, Endless(), job.pending(), address=None, cores=1, stall_s=15))
 def test_a_driver_whose_cluster_stalls_ends(tmp_path: Path, environment: dict[str, str]) -> None:
     job = planned(tmp_path, 2)
 
-    command = [sys.executable, "-c", STALLED, str(job.folder)]
+    command = [sys.executable, "-c", STALLED, job.address]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
     assert done.returncode == 1

@@ -177,7 +177,7 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
     done = limpid("survey", "in", "-o", "census", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout) | {"catalogue": None} == {"images": 1, "failed": 1, "catalogue": None, "cohorts": []}
-    assert "no image in it" in done.stderr
+    assert "no images in this folder" in done.stderr
 
 
 def test_a_folder_whose_name_reads_as_a_pattern_holds_a_catalogue_too(tmp_path, limpid, picture):

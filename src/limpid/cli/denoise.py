@@ -36,7 +36,8 @@ def denoise(
             "--output",
             "-o",
             metavar="OUT",
-            help="A folder, in which the trees of the inputs are mirrored; or, for one input, a file.",
+            help="A folder, or a prefix in a store (s3://bucket/clean), in which the trees of the inputs are mirrored; "
+            "or, for one input, a file.",
             show_default=False,
         ),
     ] = None,
@@ -118,7 +119,12 @@ def denoise(
 
     Metadata, pixel type and the tree of folders are kept; limpid-job/ in the output folder records what is done.
 
+    Inputs are files, folders and globs, and what holds many images: tar shards, Parquet files, Zarr arrays, lists; here
+    or in a store.
+
     Examples: limpid denoise holiday/ -o clean/
+
+    limpid denoise s3://bucket/shards -o s3://bucket/clean
 
     limpid denoise scan.tif -o clean.tif --sigma 300 --strength 0.8
     """

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from limpid.core.errors import LimpidError, WriteError
+from limpid.io.lock import hold
+from limpid.io.own import TEMPORARY
 
 __all__ = ["give_up", "replacing"]
 
@@ -30,7 +32,8 @@ _MAX_NAME_BYTES: Final = 255
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write; when the block ends well it is flushed to disk and takes the place of `path`.
 
-    It has another name in the same folder until then, since a rename is atomic only within one file system.
+    It has another name in the same folder until then, since a rename is atomic only within one file system. It is
+    locked for as long, so that what a killed process left can be told from it, and swept away.
     Whatever ends the block early, an interrupt included, removes it and leaves `path` as it was. A file that is
     replaced passes its permissions on; a new one gets those that umask asks for.
 
@@ -39,19 +42,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     WriteError
         If the operating system refuses, with its reason, or if an encoder fails.
     """
-    temporary = path.with_name(f".limpid-{secrets.token_hex(8)}.tmp")
-    _IN_FLIGHT.add(temporary)
-    if _ending.is_set():
-        raise SystemExit
+    temporary, lock = path, None
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         if len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         mode = _permissions(path)
-        # Mode "x" creates it with the permissions umask asks for; the tempfile module would make it private. What
-        # takes the place of a file that may be private is private until it is whole.
-        with open(temporary, "x+b", opener=None if mode is None else _private) as file:
+        while lock is None:  # it is not only where a sweeper took a file in the moment that it was made
+            temporary = _new_name(path)
+            # Mode "x" creates it with the permissions umask asks for; the tempfile module would make it private. What
+            # takes the place of a file that may be private is private until it is whole.
+            file = open(temporary, "x+b", opener=None if mode is None else _private)  # noqa: SIM115
+            if (lock := hold(file, temporary)) is None:
+                file.close()
+                _IN_FLIGHT.discard(temporary)
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -61,8 +67,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 temporary.chmod(mode)
         temporary.replace(path)
     except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
+        if temporary != path:
+            with suppress(OSError):
+                temporary.unlink()
         if isinstance(error, OSError):
             raise WriteError(_reason(error, path)) from error
         if isinstance(error, LimpidError | MemoryError) or not isinstance(error, Exception):
@@ -70,6 +77,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise WriteError(f"it can't be encoded: {type(error).__name__}: {error}.") from error
     finally:
         _IN_FLIGHT.discard(temporary)
+        if lock is not None:
+            lock.release()
 
 
 def give_up() -> None:
@@ -78,6 +87,15 @@ def give_up() -> None:
     for temporary in list(_IN_FLIGHT):
         with suppress(OSError):
             temporary.unlink()
+
+
+def _new_name(path: Path) -> Path:
+    """Return a name beside a file that nobody has; from here on it goes where the process gives up."""
+    temporary = path.with_name(TEMPORARY.replace("*", secrets.token_hex(8)))
+    _IN_FLIGHT.add(temporary)
+    if _ending.is_set():
+        raise SystemExit
+    return temporary
 
 
 def _permissions(path: Path) -> int | None:

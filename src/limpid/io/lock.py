@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import IO, Final, Self
 
-__all__ = ["Lock", "take_lock"]
+__all__ = ["Lock", "hold", "take_lock"]
 
 _log = logging.getLogger(__name__)
 
@@ -20,12 +20,13 @@ _TAKEN: Final = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 class Lock:
     """A lock that is held until it is released, or the process ends."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
 
     def release(self) -> None:
         """Let others have it."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +35,7 @@ class Lock:
         self.release()
 
 
-def take_lock(path: Path, *, shared: bool = False) -> Lock | None:
+def take_lock(path: Path, *, shared: bool = False, sure: bool = False) -> Lock | None:
     """Return a lock on a file, which is made if it is not there; None where another process or thread has it.
 
     Parameters
@@ -43,6 +44,8 @@ def take_lock(path: Path, *, shared: bool = False) -> Lock | None:
         The file; nothing is written to it.
     shared : bool
         Whether others may have it too, who want it shared as well.
+    sure : bool
+        Return None, too, on a disk that knows no locks; a warning is logged there otherwise.
 
     Raises
     ------
@@ -57,12 +60,31 @@ def take_lock(path: Path, *, shared: bool = False) -> Lock | None:
     except FileNotFoundError:
         there = False
     except OSError as error:
-        there = error.errno not in _TAKEN
+        there = error.errno not in _TAKEN and not sure
         if there:
             _log.warning("%s can't be locked (%s): make sure that no other limpid works there", path, error.strerror)
     if there:
         return Lock(file)
     file.close()
+    return None
+
+
+def hold(file: IO[bytes], path: Path) -> Lock | None:
+    """Return a lock on a file that was just made, which outlasts its closing; None if another was faster to take it.
+
+    Where the system or the disk knows no such locks, it locks nothing.
+    """
+    if sys.platform == "win32":
+        return Lock(None)
+    copy = os.fdopen(os.dup(file.fileno()), "ab")
+    try:
+        _lock(copy.fileno(), shared=False)
+        there = os.path.samestat(os.fstat(copy.fileno()), path.stat())
+    except OSError as error:
+        there = error.errno not in (*_TAKEN, errno.ENOENT)
+    if there:
+        return Lock(copy)
+    copy.close()
     return None
 
 

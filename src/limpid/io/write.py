@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from limpid.core.arguments import check_number
 from limpid.core.errors import LimpidError, MissingExtraError, OptionError, WriteError
@@ -18,7 +20,7 @@ from limpid.io.formats import FORMATS, SUFFIXES, codec_for
 from limpid.io.formats.base import Format, ImageInfo
 from limpid.io.paths import format_named
 
-__all__ = ["write_image"]
+__all__ = ["about_file", "encoder", "write_image"]
 
 _log = logging.getLogger(__name__)
 
@@ -87,23 +89,52 @@ def write_image(
     image came from a lossless WebP and no `quality` is given. TIFF keeps the compression of the TIFF the
     image came from, where that is lossless, else deflate.
     """
-    name = fspath(path)
     if not isinstance(image, Image):
         image = Image.from_array(image)
-    try:
-        target = _format(name, format)
-        if quality is not None:
-            check_number("quality", quality, low=0, high=100, whole=True)
-        _check_alpha(image)
-        check_fits(_info(image, target), target.name)
-        metadata = _stripped(image.metadata) if strip_metadata else image.metadata
-        metadata = _with_xmp(_with_fitting_profile(metadata, image, target, name), image, target, name)
-        prepared = dataclasses.replace(image, metadata=metadata)
-        codec = codec_for(target.name)
+    with about_file(fspath(path)):
+        encode = encoder(image, fspath(path), format=format, quality=quality, strip_metadata=strip_metadata)
         with replacing(Path(path)) as file:
-            codec.write(prepared, file, quality=quality)
+            encode(file)
+
+
+def encoder(
+    image: Image,
+    name: str,
+    *,
+    format: str | None = None,  # noqa: A002 (the public word for it)
+    quality: int | None = None,
+    strip_metadata: bool = False,
+) -> Callable[[BinaryIO], None]:
+    """Return what writes an image into an open file, when all that can be checked is checked; see :func:`write_image`.
+
+    Parameters
+    ----------
+    image : Image
+        What is written; unchanged.
+    name : str
+        Of the output, for its suffix and for warnings.
+    format, quality, strip_metadata
+        As there.
+    """
+    target = _format(name, format)
+    if quality is not None:
+        check_number("quality", quality, low=0, high=100, whole=True)
+    _check_alpha(image)
+    check_fits(_info(image, target), target.name)
+    metadata = _stripped(image.metadata) if strip_metadata else image.metadata
+    metadata = _with_xmp(_with_fitting_profile(metadata, image, target, name), image, target, name)
+    prepared = dataclasses.replace(image, metadata=metadata)
+    codec = codec_for(target.name)
+    return lambda file: codec.write(prepared, file, quality=quality)
+
+
+@contextmanager
+def about_file(name: str) -> Iterator[None]:
+    """Put a name before the errors of a file; those about the installation stay as they are."""
+    try:
+        yield
     except MissingExtraError:
-        raise  # about the installation, not about the file
+        raise
     except LimpidError as error:
         raise type(error)(f"{name}: {error}", source=name) from error
 

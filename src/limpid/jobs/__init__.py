@@ -3,9 +3,8 @@
 Nothing here knows what an item is made into; a task that is handed in does.
 """
 
-from limpid.jobs.folder import JOB_FOLDER, JobFolder, Key, check_same, last_rows
+from limpid.jobs.folder import JobFolder, Key, check_same, last_rows
 from limpid.jobs.job import About, Job, Row
 from limpid.jobs.manifest import Item
-from limpid.jobs.stamp import Stamp
 
-__all__ = ["JOB_FOLDER", "About", "Item", "Job", "JobFolder", "Key", "Row", "Stamp", "check_same", "last_rows"]
+__all__ = ["About", "Item", "Job", "JobFolder", "Key", "Row", "check_same", "last_rows"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
+from limpid.io.own import JOB_FOLDER
+from limpid.io.sources.item import address_of
+from limpid.io.stores import Store
 from limpid.jobs.folder import Key
 from limpid.jobs.job import Job, Row
 from limpid.jobs.manifest import Shard
-from limpid.jobs.names import path_of
-from limpid.jobs.stamp import Stamp, sha256_of
 
 __all__ = ["Account", "Problem", "account_of"]
 
@@ -23,7 +25,7 @@ class Problem:
     Attributes
     ----------
     output : str
-        A file.
+        A file, named from the output folder; or a part of the record.
     what : str
         What is wrong with it.
     """
@@ -65,15 +67,15 @@ class Account:
         return asdict(self)
 
 
-def account_of(jobs: Iterable[Job], root: Path, *, checksums: bool = False) -> Account:
+def account_of(jobs: Iterable[Job], root: Store, *, checksums: bool = False) -> Account:
     """Return what is accounted for; every output is looked at, and read where `checksums` are wanted.
 
     Parameters
     ----------
     jobs : iterable of Job
         In the order they were planned.
-    root : Path
-        The folder that paths are recorded from.
+    root : Store
+        The output folder.
     checksums : bool
         Compare contents too, not just size.
 
@@ -90,9 +92,10 @@ def account_of(jobs: Iterable[Job], root: Path, *, checksums: bool = False) -> A
         for shard in job.read_shards(range(job.shards)):
             rows = job.receipt(shard.number) if shard.number in committed else None
             if rows is None:
-                pending.setdefault(str(job.folder), []).append(shard.number)
+                pending.setdefault(job.address, []).append(shard.number)
             elif not _match(rows, shard):
-                problems.append(Problem(f"{job.folder}, shard {shard.number}", "its receipt is not that of its items"))
+                where = f"{JOB_FOLDER}/{PurePath(job.address).name}, shard {shard.number}"
+                problems.append(Problem(where, "its receipt is not that of its items"))
                 rows = None
             for place, item in enumerate(shard.items):
                 last[item.input, item.output] = None if rows is None else rows[place]
@@ -115,14 +118,20 @@ def _match(rows: list[Row], shard: Shard) -> bool:
     return [(row.get("input"), row.get("output")) for row in rows] == [(one.input, one.output) for one in shard.items]
 
 
-def _lost(rows: Iterable[Row], root: Path, *, checksums: bool) -> Iterator[Problem]:
+def _lost(rows: Iterable[Row], root: Store, *, checksums: bool) -> Iterator[Problem]:
     """Yield the outputs that are not as they were written."""
+    stamp_of = root.lookup()
     for row in rows:
-        path = path_of(row["output"], root)
-        stamp = Stamp.of(path)
+        name = address_of(row["output"])
+        stamp = stamp_of(name)
         if stamp is None:
-            yield Problem(str(path), "the output is gone")
+            yield Problem(name, "the output is gone")
         elif stamp.size != row["output_size"]:
-            yield Problem(str(path), f"{stamp.size:,} bytes; {row['output_size']:,} were written")
-        elif checksums and sha256_of(path) != row["output_sha256"]:
-            yield Problem(str(path), "its contents are not what was written")
+            yield Problem(name, f"{stamp.size:,} bytes; {row['output_size']:,} were written")
+        elif checksums and _sha256_of(root, name) != row["output_sha256"]:
+            yield Problem(name, "its contents are not what was written")
+
+
+def _sha256_of(root: Store, name: str) -> str:
+    with root.open(name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # which asks for little

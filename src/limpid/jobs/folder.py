@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from limpid.core.errors import OptionError
-from limpid.io.lock import take_lock
-from limpid.jobs.job import About, Job, Row, unwritable
+from limpid.io.own import JOB_FOLDER
+from limpid.io.sources.item import address_of
+from limpid.io.stores import Store
+from limpid.jobs.job import HEADER, About, Job, Row, unwritable
 from limpid.jobs.manifest import Item
 
-__all__ = ["JOB_FOLDER", "JobFolder", "Key", "check_same", "last_rows"]
-
-JOB_FOLDER: Final = "limpid-job"
+__all__ = ["JobFolder", "Key", "check_same", "last_rows"]
 
 #: Input and output, as they are recorded: what tells items apart.
 Key = tuple[str, str | None]
@@ -33,18 +30,18 @@ class JobFolder:
 
     Parameters
     ----------
-    root : Path
-        The output folder; it exists.
+    root : Store
+        The output folder.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Store) -> None:
         self.root = root
-        self.path = root / JOB_FOLDER
+        self.store = root.below(JOB_FOLDER)
 
     @staticmethod
-    def exists_in(root: Path) -> bool:
+    def exists_in(root: Store) -> bool:
         """Return whether an output folder has a record, of this limpid or an earlier one."""
-        return (root / JOB_FOLDER).exists() or (root / _JOURNAL).exists()
+        return not {JOB_FOLDER, _JOURNAL}.isdisjoint(root.names())
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -57,17 +54,17 @@ class JobFolder:
         WriteError
             If the folder can't be written in.
         """
-        try:
-            self.path.mkdir(exist_ok=True)
-            lock = take_lock(self.path / "lock", shared=shared)
-        except OSError as error:
-            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
-        if lock is None:
-            raise OptionError(
-                f"another limpid is at work in {self.root}; wait for it to end, or choose another output folder.",
-                source=str(self.root),
-            )
-        with lock:
+        with ExitStack() as stack:
+            try:
+                ours = stack.enter_context(self.store.locked("lock", shared=shared))
+            except OSError as error:
+                raise unwritable(self.store.address, error, advice=_ELSEWHERE) from error
+            if not ours:
+                address = self.root.address
+                raise OptionError(
+                    f"another limpid is at work in {address}; wait for it to end, or choose another output folder.",
+                    source=address,
+                )
             yield
 
     def jobs(self) -> list[Job]:
@@ -78,12 +75,13 @@ class JobFolder:
         OptionError
             If one of them is not as it was written, or the record is that of an earlier limpid.
         """
-        jobs = [Job.open(folder) for folder in self._folders()]
-        if not jobs and (self.root / _JOURNAL).exists():
+        jobs = [Job.open(store) for store in self._whole()]
+        if not jobs and _JOURNAL in self.root.names():
+            journal = f"{self.root.address}/{_JOURNAL}"
             raise OptionError(
-                f"{self.root / _JOURNAL} is the record of an earlier limpid, which this one can't go on with; run "
+                f"{journal} is the record of an earlier limpid, which this one can't go on with; run "
                 "without --resume to do everything anew, with the same results.",
-                source=str(self.root),
+                source=journal,
             )
         return jobs
 
@@ -96,12 +94,13 @@ class JobFolder:
             If they can't be removed.
         """
         try:
-            for folder in reversed(self._folders()):  # what was added first, so that the rest is whole at any moment
-                gone = folder.rename(folder.with_name(f".{folder.name}"))
-                shutil.rmtree(gone)
-            (self.root / _JOURNAL).unlink(missing_ok=True)
+            # What was added first goes last, and its header before all else, so that the rest is whole at any moment.
+            for name in reversed(self._numbers()):
+                self.store.remove(f"{name}/{HEADER}")
+                self.store.remove(name)
+            self.root.remove(_JOURNAL)
         except OSError as error:
-            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
+            raise unwritable(self.store.address, error, advice=_ELSEWHERE) from error
 
     def add(self, items: Iterable[Item], about: About) -> Job:
         """Plan a job; it is there as a whole or not at all.
@@ -111,19 +110,32 @@ class JobFolder:
         WriteError
             If it can't be written.
         """
-        number = max((int(folder.name) for folder in self._folders()), default=0) + 1
         try:
-            for left in self.path.glob(".*"):  # of processes that were killed: nobody else is in
-                shutil.rmtree(left)
-            partial = Path(tempfile.mkdtemp(dir=self.path, prefix=".plan-"))
-            partial.chmod(self.path.stat().st_mode)  # mkdtemp lets nobody else in
-            job = Job.create(partial, items, about)
-            return Job(partial.rename(self.path / f"{number:04}"), job.header)
+            whole = {store.address for store in self._whole()}
+            for name in self._numbers():
+                if self.store.below(name).address not in whole:  # of a process that was killed: nobody else is in
+                    self.store.remove(name)
+            number = max(map(int, self._numbers()), default=0) + 1
+            return Job.create(self.store.below(f"{number:04}"), items, about)
         except OSError as error:
-            raise unwritable(self.path, error, advice=_ELSEWHERE) from error
+            raise unwritable(self.store.address, error, advice=_ELSEWHERE) from error
 
-    def _folders(self) -> list[Path]:
-        return sorted((path for path in self.path.glob("[0-9]*") if path.name.isdecimal()), key=lambda p: int(p.name))
+    def sweep(self, jobs: Iterable[Job]) -> None:
+        """Remove what processes that are no more left half written, of the shards that they began and did not end."""
+        for job in jobs:
+            begun = job.begun()
+            outputs = (item.output for shard in job.read_shards(begun) for item in shard.items)
+            for folder in {address_of(output).rpartition("/")[0] for output in outputs if output is not None}:
+                self.root.sweep(folder)
+            if begun:
+                job.store.sweep("receipts")
+
+    def _numbers(self) -> list[str]:
+        return sorted((name for name in self.store.names() if name.isdecimal()), key=int)
+
+    def _whole(self) -> list[Store]:
+        stores = (self.store.below(name) for name in self._numbers())
+        return [store for store in stores if HEADER in store.names()]
 
 
 def last_rows(jobs: Iterable[Job]) -> dict[Key, Row]:
@@ -151,9 +163,9 @@ def check_same(job: Job, about: About) -> None:
     ]
     if differences:
         raise OptionError(
-            f"{job.folder} is a job with another model or other options: {'; '.join(differences)}. Go on with the "
+            f"{job.address} is a job with another model or other options: {'; '.join(differences)}. Go on with the "
             "same ones, or run without --resume to do everything anew.",
-            source=str(job.folder),
+            source=job.address,
         )
 
 

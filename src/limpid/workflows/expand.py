@@ -1,25 +1,21 @@
-"""From what the user names, files, folders and globs, to image files."""
+"""From what the user names, files, folders and globs on this machine, to image files."""
 
 from __future__ import annotations
 
 import glob
-import logging
 import os
-import stat
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError
-from limpid.io.paths import ANY_DEPTH, Identity, file_identity, is_folder, is_image_path, matches_glob
-from limpid.io.sources.wanted import is_foreign, left_out
-from limpid.jobs import JOB_FOLDER
+from limpid.io.own import JOB_FOLDER
+from limpid.io.paths import file_identity, is_folder, is_image_path
+from limpid.io.sources.item import Item
+from limpid.io.sources.local import fixed_part, nothing_at, place, walk
 
-__all__ = ["Found", "find_images", "folder_above"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Found", "find_images", "folder_above", "named", "replaced_input"]
 
 
 @dataclass(frozen=True)
@@ -64,19 +60,30 @@ def find_images(inputs: Iterable[str | PathLike[str]], *, outside: Path | None =
     OptionError
         If there is no input, one without a name, or none but limpid's own record.
     """
-    fence = None if outside is None else file_identity(outside)
-    here = os.getcwd()  # noqa: PTH109 (joined to a million names; paths take much longer)
+    fence = None if outside is None else str(outside)
     found: dict[tuple[str, PurePath], Found] = {}
-    for given in inputs:
-        if not os.fspath(given):
-            raise OptionError("the name of an input is empty; name image files, folders or globs.")
-        path = Path(given).expanduser()
-        for hit in list(_of_input(path, fence)) or [Found(path, PurePath(path.name), _nothing(path))]:
-            found.setdefault((os.path.join(here, hit.path), hit.relative), hit)  # noqa: PTH118
-    hits = [hit for hit in found.values() if hit.path.name != JOB_FOLDER]
-    if not hits:
+    for given in named(inputs):
+        hits = [_checked(*entry) for entry in walk(given, outside=fence, wanted=is_image_path)]
+        for hit in hits or [Found(Path(given), PurePath(Path(given).name), nothing_at(given))]:
+            found.setdefault((os.path.abspath(hit.path), hit.relative), hit)  # noqa: PTH100 (links stay what they are)
+    return list(found.values())
+
+
+def named(inputs: Iterable[str | PathLike[str]]) -> list[str]:
+    """Return what inputs are called, but for limpid's own record.
+
+    Raises
+    ------
+    OptionError
+        If there is none, or one without a name.
+    """
+    names = [os.fspath(given) for given in inputs]
+    if not all(names):
+        raise OptionError("the name of an input is empty; name image files, folders or globs.")
+    kept = [name for name in names if PurePath(name).name != JOB_FOLDER]
+    if not kept:
         raise OptionError("no input; name image files, folders or globs.")
-    return hits
+    return kept
 
 
 def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
@@ -87,105 +94,13 @@ def folder_above(inputs: Iterable[str | PathLike[str]]) -> Path | None:
     folders = []
     for given in inputs:
         path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 (a parent by .. is no folder below)
-        folders.append(path if is_folder(path) else _fixed(path)[0] if _is_glob(path) else path.parent)
+        is_glob = glob.has_magic(str(path)) and not os.path.lexists(path)
+        folders.append(path if is_folder(path) else fixed_part(str(path))[0] if is_glob else path.parent)
     try:
         common = Path(os.path.commonpath(folders))
     except ValueError:
         return None
     return None if common == Path(common.anchor) else common
-
-
-def _of_input(path: Path, fence: Identity | None) -> Iterator[Found]:
-    if is_folder(path):
-        yield from _of_folder(path, fence)
-    elif _is_glob(path):
-        yield from _of_glob(path, fence)
-    else:
-        yield _of_file(path, PurePath(path.name))
-
-
-def _is_glob(path: Path) -> bool:
-    return not os.path.lexists(path) and glob.has_magic(str(path))
-
-
-def _of_glob(pattern: Path, fence: Identity | None) -> Iterator[Found]:
-    """Yield what a glob matches; `**` is not left to the glob module, which runs round in loops of links."""
-    root, wanted = _fixed(pattern)
-    if ".." in wanted:
-        # What it finds may lie outside its root, and its output outside the output folder.
-        reason = "a pattern can't have .. after a wildcard; write it from the folder that holds the files."
-        yield Found(pattern, PurePath(pattern.name), reason)
-        return
-    if ANY_DEPTH in wanted:
-        yield from (hit for hit in _walk(root, fence, Counter()) if matches_glob(hit.relative.parts, wanted))
-        return
-    for name in sorted(glob.glob("/".join(wanted), root_dir=root)):  # noqa: PTH207 (pathlib finds hidden files too)
-        path = root / name
-        if is_folder(path):
-            if fence is None or file_identity(path) != fence:
-                yield from (Found(hit.path, name / hit.relative, hit.error) for hit in _of_folder(path, fence))
-        elif is_image_path(path):
-            yield _of_file(path, PurePath(name))
-
-
-def _fixed(pattern: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return the folder that a glob begins at, and its parts from the first wildcard on."""
-    count = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
-    return Path(*pattern.parts[:count]), pattern.parts[count:]
-
-
-def _of_folder(root: Path, fence: Identity | None) -> Iterator[Found]:
-    """Yield the image files below a folder, and count in a warning those that can't be read."""
-    foreign: Counter[str] = Counter()
-    yield from _walk(root, fence, foreign)
-    if foreign:
-        _log.warning("%s: %s", root, left_out(foreign))
-
-
-def _walk(root: Path, fence: Identity | None, foreign: Counter[str]) -> Iterator[Found]:
-    """Yield the image files below a folder, those of a folder before those of its subfolders."""
-    pending: list[tuple[Path, frozenset[Identity | None]]] = [(root, frozenset())]
-    while pending:
-        folder, above = pending.pop()
-        here = above | {file_identity(folder)}
-        try:
-            inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            relative = folder.relative_to(root)
-            yield Found(folder, relative, f"the folder can't be read: {error.strerror}; check its permissions.")
-            continue
-        below = []
-        for path in inside:
-            if is_folder(path):
-                if path.is_symlink() and file_identity(path) in here:
-                    _log.warning("%s: a link to a folder that it lies in; not followed", path)
-                elif fence is None or file_identity(path) != fence:
-                    below.append((path, here))
-            elif is_image_path(path):
-                yield _of_file(path, path.relative_to(root))
-            elif is_foreign(path.name):
-                foreign[path.suffix.lower()] += 1
-        pending.extend(reversed(below))
-
-
-def _of_file(path: Path, relative: PurePath) -> Found:
-    """Return a file, with an error where opening it would fail, or wait for ever as a named pipe does."""
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        broken = path.is_symlink()
-        return Found(path, relative, "the file that this link names is gone." if broken else _nothing(path))
-    except OSError as error:
-        return Found(path, relative, f"it can't be read: {error.strerror}.")
-    return Found(path, relative, None if regular else "this is no regular file; name an image file or a folder.")
-
-
-def _nothing(path: Path) -> str:
-    if is_folder(path):
-        return "no images in this folder; limpid reads PNG, JPEG, TIFF, WebP and AVIF files, by their suffix."
-    if glob.has_magic(str(path)):
-        return "no image file matches this pattern; check it."
-    return "no such file or folder; check the path."
 
 
 def replaced_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Path, Path] | None:
@@ -196,3 +111,11 @@ def replaced_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Pat
         if identity in known:
             return output, known[identity]
     return None
+
+
+def _checked(name: str, below: str, error: str | None) -> Found:
+    """Return a file, with an error where opening it would fail, or wait for ever as a named pipe does."""
+    if error is None:
+        there = place(os.path.abspath(name))  # noqa: PTH100
+        error = there.error if isinstance(there, Item) else None
+    return Found(Path(name), PurePath(below), error)

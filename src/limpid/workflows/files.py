@@ -8,21 +8,32 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from limpid.core.errors import OptionError, WriteError
+from limpid.io.stores import is_url
 from limpid.jobs import About, Item
 from limpid.jobs.names import texts_from
 from limpid.workflows.engines import engine_for
 from limpid.workflows.job import Done, items_of, run_job
 from limpid.workflows.options import DenoiseOptions
-from limpid.workflows.plan import Plan, plan_outputs
+from limpid.workflows.plan import plan_outputs
+from limpid.workflows.planned import Plan
 from limpid.workflows.task import DenoiseTask, FileResult, names_of
 from limpid.workflows.watcher import Watcher
 
-__all__ = ["FileResult", "FilesSummary", "about", "check_recorded", "collected", "denoise_files", "warn_of_memory"]
+__all__ = [
+    "FileResult",
+    "FilesSummary",
+    "about",
+    "check_recorded",
+    "collected",
+    "denoise_files",
+    "spelled",
+    "warn_of_memory",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +43,7 @@ class FilesSummary:
     """All rows of a call, the folder or file they went to, and how long it took."""
 
     results: tuple[FileResult, ...]
-    output: Path | None
+    output: str | None
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,7 +53,7 @@ class FilesSummary:
             "done": self.count("ok"),
             "failed": self.count("error"),
             "skipped": self.count("skipped"),
-            "output": None if self.output is None else str(self.output),
+            "output": self.output,
             "seconds": round(self.seconds, 3),
         }
 
@@ -86,13 +97,17 @@ def denoise_files(
         check_recorded(plan, "resume")
     if options.engine != "local":
         check_recorded(plan, f"engine {options.engine}")
-    root = Path.cwd() if plan.root is None else plan.root
-    task = DenoiseTask(root.resolve(), options)
+    task = DenoiseTask(plan.store.address, options)
     warn_of_memory(task)
     if watcher is not None:
-        watcher.planned(len(plan.jobs))
+        watcher.planned(len(plan.images))
     results = collected(_dry(plan) if options.dry_run else _run(plan, task, inputs), watcher)
-    return FilesSummary(results, None if output is None else Path(output), time.perf_counter() - started)
+    return FilesSummary(results, spelled(output), time.perf_counter() - started)
+
+
+def spelled(output: str | PathLike[str] | None) -> str | None:
+    """Return what an output is called; None in place."""
+    return None if output is None else fspath(output) if is_url(output) else str(Path(output))
 
 
 #: A result and its place among those of a call.
@@ -136,20 +151,19 @@ def warn_of_memory(task: DenoiseTask) -> None:
 
 
 def _dry(plan: Plan) -> Generator[Placed, None, None]:
-    for place, job in enumerate(plan.jobs):
-        output = None if job.error else str(job.output)
-        yield place, FileResult(str(job.input), output, "error" if job.error else "planned", job.error)
+    for place, one in enumerate(plan.images):
+        yield place, FileResult(one.name, plan.output_of(one), "error" if one.error else "planned", one.error)
 
 
 def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> Generator[Placed, None, None]:
     """Yield what becomes of each image as it is done."""
     options = task.options
     plan = _ready(plan, options)
-    items = list(items_of(plan, task.root, checksums=options.checksums))
+    items = list(items_of(plan, checksums=options.checksums))
     places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
         engine = engine_for(task)
-        done = run_job(task.root, items, engine, about(task, inputs), resume=options.resume)
+        done = run_job(plan.store, items, engine, about(task, inputs), resume=options.resume)
     else:
         done = _unrecorded(items, task)
     with closing(done):
@@ -157,8 +171,7 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
             # What an earlier call planned need not be an input of this one; it comes last.
             place = places.get((row["input"], row["output"]), len(items))
             if place < len(items):
-                job = plan.jobs[place]
-                names = str(job.input), None if job.error else str(job.output)
+                names = plan.images[place].name, plan.output_of(plan.images[place])
             else:
                 names = names_of(row, task.root)
             yield place, FileResult.of(row, *names, earlier=earlier)
@@ -170,7 +183,7 @@ def about(task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> About:
     return About(
         model=dict(task.denoiser.identity),
         options=task.options.deciding(task.denoiser),
-        inputs=[text_of(Path(name).expanduser()) for name in inputs],
+        inputs=[text_of(name if is_url(name) else Path(name).expanduser()) for name in inputs],
     )
 
 
@@ -182,10 +195,10 @@ def _unrecorded(items: Sequence[Item], task: DenoiseTask) -> Generator[Done, Non
 def _ready(plan: Plan, options: DenoiseOptions) -> Plan:
     """Make the output folder ready; in place, the folder of the record is not worth failing for."""
     try:
-        plan.ready_root()
+        plan.store.ready()
     except WriteError:
         if not options.in_place or options.resume:
             raise
-        _log.warning("no record can be written in %s; this run can't be resumed", plan.root)
-        return replace(plan, root=None)
+        _log.warning("no record can be written in %s; this run can't be resumed", plan.shown)
+        return replace(plan, recorded=False)
     return plan

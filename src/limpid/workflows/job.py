@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from limpid.core.errors import OptionError
-from limpid.jobs import About, Item, Job, JobFolder, Key, Row, Stamp, check_same, last_rows
-from limpid.jobs.names import path_of, texts_from
-from limpid.jobs.stamp import sha256_of
+from limpid.core.errors import LimpidError, OptionError
+from limpid.io.sources import item_of, uri_of
+from limpid.io.sources.item import address_of
+from limpid.io.stores import Stamp, Store
+from limpid.jobs import About, Item, Job, JobFolder, Key, Row, check_same, last_rows
+from limpid.jobs.names import uri_texts_from
 from limpid.jobs.work import Receipt
-from limpid.workflows.plan import Plan
+from limpid.workflows.planned import Plan
 
 __all__ = ["Done", "Engine", "items_of", "plan_job", "run_job", "run_shards"]
 
@@ -28,35 +32,39 @@ class Done(NamedTuple):
     earlier: bool = False
 
 
-def items_of(plan: Plan, root: Path, *, checksums: bool) -> Iterator[Item]:
-    """Yield the jobs of a call as items.
+def items_of(plan: Plan, *, checksums: bool) -> Iterator[Item]:
+    """Yield the images of a call as items.
 
     Parameters
     ----------
     plan : Plan
         What goes where.
-    root : Path
-        The folder that paths are recorded from, without links on the way to it.
     checksums : bool
         Whether to read every input for the hash of its contents.
     """
-    text_of = texts_from(root)
-    for number, job in enumerate(plan.jobs):
-        source = text_of(job.input)
-        if job.error is not None:
-            yield Item(number, source, None, job.error)
+    text_of = uri_texts_from(plan.store.address)
+    for number, one in enumerate(plan.images):
+        source = text_of(one.uri)
+        if one.error is not None:
+            yield Item(number, source, None, one.error)
             continue
-        stamp = Stamp.of(job.input)
-        size, mtime_ns = (None, None) if stamp is None else (stamp.size, stamp.mtime_ns)
         sha256 = None
         if checksums:
-            with suppress(OSError):  # it will be said when it is to be denoised
-                sha256 = sha256_of(job.input)
-        yield Item(number, source, text_of(job.output), size=size, mtime_ns=mtime_ns, sha256=sha256)
+            with suppress(LimpidError, OSError):  # it will be said when it is to be denoised
+                sha256 = _sha256_of(one.uri)
+        yield Item(number, source, uri_of(one.output), None, one.size, one.version, sha256)
+
+
+def _sha256_of(uri: str) -> str:
+    item = item_of(uri)
+    if item.path is None:
+        return hashlib.sha256(item.read()).hexdigest()
+    with Path(item.path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_job(
-    root: Path, items: Sequence[Item], engine: Engine, about: About, *, resume: bool
+    root: Store, items: Iterable[Item], engine: Engine, about: About, *, resume: bool
 ) -> Generator[Done, None, None]:
     """Do the items that an earlier run has not done, or all; yield what is known of each.
 
@@ -65,9 +73,9 @@ def run_job(
 
     Parameters
     ----------
-    root : Path
+    root : Store
         The output folder.
-    items : sequence of Item
+    items : iterable of Item
         What the call is about.
     engine : callable
         What does shards.
@@ -93,11 +101,12 @@ def run_job(
                 now.add((row["input"], row["output"]))
                 yield Done(row)
         left = []
+        stands = _Standing(root, in_place=about.options["in_place"])
         for item in items:
             key = (item.input, item.output)
             if key in now:
                 continue
-            if _stands(known.get(key), item, root, in_place=about.options["in_place"]):
+            if stands(known.get(key), item):
                 yield Done(known[key], earlier=True)
             else:
                 left.append(item)
@@ -107,7 +116,7 @@ def run_job(
                 yield Done(row)
 
 
-def plan_job(root: Path, items: Sequence[Item], about: About, *, resume: bool) -> Job | None:
+def plan_job(root: Store, items: Iterable[Item], about: About, *, resume: bool) -> Job | None:
     """Plan what :func:`run_job` would do, for others to do by :func:`run_shards`; None if nothing is left to do.
 
     Raises
@@ -121,20 +130,19 @@ def plan_job(root: Path, items: Sequence[Item], about: About, *, resume: bool) -
         for job in jobs:
             if pending := job.pending():
                 raise OptionError(
-                    f"{len(pending)} shards of {job.folder} are planned and not done, from {pending[0]} on; do them "
+                    f"{len(pending)} shards of {job.address} are planned and not done, from {pending[0]} on; do them "
                     "first, by --shards or by --resume without --plan.",
-                    source=str(job.folder),
+                    source=job.address,
                 )
         known = last_rows(jobs)
-        in_place = about.options["in_place"]
-        left = [
-            item for item in items if not _stands(known.get((item.input, item.output)), item, root, in_place=in_place)
-        ]
-        return folder.add(_renumbered(left), about) if left else None
+        stands = _Standing(root, in_place=about.options["in_place"])
+        left = (item for item in items if not stands(known.get((item.input, item.output)), item))
+        first = next(left, None)
+        return None if first is None else folder.add(_renumbered(chain([first], left)), about)
 
 
 def run_shards(
-    root: Path, shards: slice, engine: Engine, about: About, *, planned: Callable[[int], None] | None = None
+    root: Store, shards: slice, engine: Engine, about: About, *, planned: Callable[[int], None] | None = None
 ) -> Generator[Done, None, None]:
     """Do a part of the job that was planned last, beside other processes that do theirs.
 
@@ -155,7 +163,7 @@ def run_shards(
         If a receipt can't be written.
     """
     folder = JobFolder(root)
-    if not folder.path.is_dir():
+    if not JobFolder.exists_in(root):
         raise _nothing_planned(root)
     with folder.locked(shared=True):
         jobs = folder.jobs()
@@ -165,13 +173,14 @@ def run_shards(
         check_same(job, about)
         if list(about.inputs) != list(job.header.inputs):
             was, now = (", ".join(one.inputs) for one in (job.header, about))
-            raise OptionError(f"{job.folder} was planned for {was}, not for {now}; name the same inputs.")
+            raise OptionError(f"{job.address} was planned for {was}, not for {now}; name the same inputs.")
         wanted = range(job.shards)[shards]
         if not wanted:
-            raise OptionError(f"{job.folder} has the shards 0:{job.shards}, none of them is asked for.")
+            raise OptionError(f"{job.address} has the shards 0:{job.shards}, none of them is asked for.")
         if planned is not None:
             size = job.header.shard_size
             planned(min(wanted[-1] * size + size, job.header.items) - wanted[0] * size)
+        folder.sweep([job])
         committed = job.committed()
         for number in wanted:
             if number in committed:
@@ -180,18 +189,22 @@ def run_shards(
             yield Done(row)
 
 
-def _nothing_planned(root: Path) -> OptionError:
+def _nothing_planned(root: Store) -> OptionError:
     return OptionError(
-        f"no job is planned in {root}; run the same command with --plan in place of --shards first.", source=str(root)
+        f"no job is planned in {root.address}; run the same command with --plan in place of --shards first.",
+        source=root.address,
     )
 
 
 def _begun(folder: JobFolder, about: About, *, resume: bool) -> list[Job]:
     """Return the jobs to go on with, which are none if all is to be done anew."""
     if not resume:
+        with suppress(OptionError):  # a record that can't be read is forgotten all the same
+            folder.sweep(folder.jobs())
         folder.clear()
         return []
     jobs = folder.jobs()
+    folder.sweep(jobs)
     for job in jobs:
         check_same(job, about)
     return jobs
@@ -211,18 +224,24 @@ def _renumbered(items: Iterable[Item]) -> Iterator[Item]:
         yield replace(item, number=number)
 
 
-def _stands(row: Row | None, item: Item, root: Path, *, in_place: bool) -> bool:
-    """Return whether what an earlier run recorded of an item is still so."""
-    if row is None:
-        return False
-    if item.output is None:
-        return bool(row["error"] == item.error)
-    if row["status"] != "ok":
-        return False
-    output = Stamp.of(path_of(item.output, root))
-    if in_place:
-        return output == Stamp(row["output_size"], row["output_mtime_ns"])
-    unchanged = (item.size, item.mtime_ns) == (row["input_size"], row["input_mtime_ns"])
-    if item.sha256 is not None:
-        unchanged = bool(item.sha256 == row["input_sha256"])
-    return unchanged and output is not None and output.size == row["output_size"]
+class _Standing:
+    """Whether what an earlier run recorded of an item is still so."""
+
+    def __init__(self, root: Store, *, in_place: bool) -> None:
+        self._stamp_of = root.lookup()
+        self._in_place = in_place
+
+    def __call__(self, row: Row | None, item: Item) -> bool:
+        if row is None:
+            return False
+        if item.output is None:
+            return bool(row["error"] == item.error)
+        if row["status"] != "ok":
+            return False
+        output = self._stamp_of(address_of(item.output))
+        if self._in_place:
+            return output == Stamp(row["output_size"], row["output_version"])
+        unchanged = (item.size, item.version) == (row["input_size"], row["input_version"])
+        if item.sha256 is not None:
+            unchanged = bool(item.sha256 == row["input_sha256"])
+        return unchanged and output is not None and output.size == row["output_size"]

@@ -3,72 +3,24 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from os import PathLike
 from pathlib import Path, PurePath
 
-from limpid.core.errors import OptionError, WriteError
-from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for
-from limpid.io.paths import file_identity
+from limpid.core.errors import LimpidError, OptionError
+from limpid.io import SUFFIXES, is_folder, is_image_path, output_suffix_for, probe
+from limpid.io.formats import FORMATS
+from limpid.io.sources import Item, find_items
+from limpid.io.sources.local import walk
+from limpid.io.stores import Store, is_url, store_at
 from limpid.jobs import JobFolder
-from limpid.workflows.expand import Found, find_images, folder_above, replaced_input
+from limpid.workflows.collisions import check_not_inputs, without_collisions
+from limpid.workflows.expand import folder_above, named
+from limpid.workflows.planned import Plan, Planned
+from limpid.workflows.spool import Spool
 
-__all__ = ["Job", "Plan", "plan_outputs"]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One input and its output; or why it has none, and then `output` is of no meaning."""
-
-    input: Path
-    output: Path
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All jobs of a call.
-
-    Attributes
-    ----------
-    jobs : tuple of Job
-        In the order they are done.
-    root : Path or None
-        The folder that outputs are below, and the record in; None where outputs in place have no such folder.
-    single : bool
-        Whether the user named the one output file.
-    """
-
-    jobs: tuple[Job, ...]
-    root: Path | None
-    single: bool
-
-    @property
-    def recorded(self) -> bool:
-        """Whether a record is kept; a single named file has none."""
-        return not self.single and self.root is not None
-
-    def ready_root(self) -> None:
-        """Create the output folder, and make sure that files can be created in it.
-
-        Raises
-        ------
-        WriteError
-            If not.
-        """
-        if self.root is None:
-            return
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root, prefix=".limpid-"):
-                pass
-        except OSError as error:
-            raise WriteError(
-                f"nothing can be written in {self.root} ({error.strerror or error}); choose another output.",
-                source=str(self.root),
-            ) from error
+__all__ = ["plan_outputs"]
 
 
 def plan_outputs(
@@ -78,15 +30,15 @@ def plan_outputs(
     in_place: bool = False,
     format: str | None = None,  # noqa: A002 (the public word for it)
 ) -> Plan:
-    """Return the jobs of a call; nothing is created yet.
+    """Return what a call is to do; nothing is created yet.
 
     Parameters
     ----------
     inputs : sequence of str or path
-        As in :func:`~limpid.workflows.expand.find_images`.
+        As in :func:`~limpid.io.sources.find_items`.
     output : str or path, optional
-        A folder that the trees of the inputs are mirrored in, or a file where there is one input and the name has the
-        suffix of an image.
+        A folder that the trees of the inputs are mirrored in, here or in a store (``s3://bucket/prefix``); or a file
+        where there is one input and the name has the suffix of an image.
     in_place : bool
         Outputs replace their inputs, instead of `output`.
     format : str, optional
@@ -96,6 +48,8 @@ def plan_outputs(
     ------
     OptionError
         If the arguments contradict each other, or an output would replace an input.
+    MissingExtraError
+        If an address needs a package that is not installed.
     """
     if output is not None and not os.fspath(output):
         raise OptionError("the name of the output (-o) is empty; name a folder or a file.")
@@ -104,27 +58,116 @@ def plan_outputs(
         raise OptionError(f"{both}." if in_place else "no output; name a folder or a file with -o, or use --in-place.")
     if in_place and format is not None:
         raise OptionError("in_place keeps each file's format; leave format out, or name an output.")
-    found = find_images(inputs, outside=None if output is None else Path(output).expanduser())
+    names = named(inputs)
     if output is None:
-        jobs = [Job(hit.path, hit.path if hit.error else hit.path.resolve(), hit.error) for hit in found]
-        return Plan(_without_collisions(jobs), folder_above(inputs), single=False)
-    target = Path(output).expanduser()
-    if _names_file(str(output), target, inputs, format):
-        if len(found) != 1 or (len(inputs) == 1 and is_folder(Path(inputs[0]).expanduser())):
-            raise OptionError(f"-o {output} names a file, which is for one input file; name a folder instead.")
-        plan = Plan((Job(found[0].path, target, found[0].error),), target.parent, single=True)
-    else:
-        jobs = [
-            Job(hit.path, target / (hit.relative if hit.error else _renamed(hit.relative, format)), hit.error)
-            for hit in found
-        ]
-        _check_none_left_out(inputs, found, target)
-        plan = Plan(_without_collisions(jobs), target, single=False)
-    _check_not_inputs(plan.jobs)
-    return plan
+        return _in_place(names)
+    target = os.fspath(output)
+    if is_url(target):
+        return _checked(_below(target.rstrip("/"), names, format))
+    target = str(Path(target).expanduser())
+    if _names_file(os.fspath(output), Path(target), names, format):
+        return _checked(_one_file(Path(target), names))
+    _check_none_left_out(names, Path(target))
+    return _checked(_below(target, names, format))
 
 
-def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]], format_: str | None) -> bool:
+def _below(target: str, names: Sequence[str], format_: str | None) -> Plan:
+    """Plan outputs in a folder that mirrors what is found."""
+    if is_url(target) and any(sign in target for sign in "*?["):
+        raise OptionError(f"-o {target}: the address of an output can't hold *, ? or [; name another one.")
+    if is_url(target) and is_image_path(target):
+        raise OptionError(f"-o {target}: in a store, -o names what outputs are below, not an image; leave it out.")
+    images = _planned(find_items(names, outside=target), _Naming(format_).output_of)
+    return Plan(images, _store(target), target, recorded=True)
+
+
+def _one_file(target: Path, names: Sequence[str]) -> Plan:
+    items = find_items(names)
+    found = [item for item, _ in zip(items, range(2), strict=False)]
+    if len(found) != 1 or (len(names) == 1 and is_folder(Path(names[0]).expanduser())):
+        raise OptionError(f"-o {target} names a file, which is for one input file; name a folder instead.")
+    images = _planned(found, lambda _: target.name)
+    return Plan(images, _store(str(target.parent)), str(target.parent), recorded=False, single=True)
+
+
+def _in_place(names: Sequence[str]) -> Plan:
+    if elsewhere := next(filter(is_url, names), None):
+        raise OptionError(f"in_place replaces files on this machine, got {elsewhere}; name an output (-o).")
+    above = folder_above(names)
+    root = (Path.cwd() if above is None else above).resolve()
+
+    def output_of(item: Item) -> str:
+        if item.path is None:
+            raise OptionError("it lies in another file, and can't be replaced there; name an output (-o).")
+        return PurePath(os.path.relpath(os.path.realpath(item.path), root)).as_posix()
+
+    images = _planned(find_items(names), output_of)
+    return without_collisions(Plan(images, store_at(root), str(root), recorded=above is not None))
+
+
+def _planned(items: Iterable[Item], output_of: Callable[[Item], str]) -> Spool[Planned]:
+    """Return what is to be done with items; an error is said once, however often its input is named."""
+    images = Spool[Planned]()
+    said: set[tuple[str, str]] = set()
+    for item in items:
+        error, output = item.error, ""
+        if error is None:
+            try:
+                output = output_of(item)
+            except OptionError as refused:
+                error = str(refused)
+        if error is not None:
+            if (item.uri, error) in said:
+                continue
+            said.add((item.uri, error))
+        images.append(Planned(item.name, item.uri, output, error, item.size, item.version))
+    return images
+
+
+def _store(target: str) -> Store:
+    """Return the store of outputs, without links on the way to it."""
+    return store_at(target if is_url(target) else Path(target).resolve())
+
+
+def _checked(plan: Plan) -> Plan:
+    checked = without_collisions(plan)
+    check_not_inputs(checked)
+    return checked
+
+
+class _Naming:
+    """What outputs are called.
+
+    Of an image whose format can't be told by its name (a row of a table), it is that of the first of its file that can
+    be read: one format for all, so that no other has to be read now.
+    """
+
+    def __init__(self, format_: str | None) -> None:
+        self._format = format_
+        self._suffixes: dict[str, str] = {}
+
+    def output_of(self, item: Item) -> str:
+        """Return the way down from the output folder."""
+        path = PurePath(item.below)
+        if is_image_path(path):
+            suffix = path.suffix if self._format is None else output_suffix_for(path, format=self._format)
+            return path.with_suffix(suffix).as_posix()
+        container, sign, _ = item.uri.partition("#")
+        if not sign or self._format is not None:
+            return f"{path.as_posix()}{output_suffix_for(path, format=self._format)}"
+        if container not in self._suffixes and (read := _format_of(item)) is not None:
+            self._suffixes[container] = FORMATS[read].suffixes[0]
+        return f"{path.as_posix()}{self._suffixes.get(container, '.png')}"
+
+
+def _format_of(item: Item) -> str | None:
+    try:
+        return probe(item.read()).format
+    except LimpidError:
+        return None
+
+
+def _names_file(spelled: str, target: Path, names: Sequence[str], format_: str | None) -> bool:
     """Return whether `-o` names a file; refuse names that leave it open which is meant."""
     if is_folder(target) or spelled.endswith(("/", os.sep)):
         return False
@@ -133,7 +176,7 @@ def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]
             raise OptionError(f"-o {spelled} and --format {format_} contradict each other; leave the format out.")
         return True
     # Not Path.is_file, which fails where a name is too long.
-    if target.suffix and len(inputs) == 1 and os.path.isfile(Path(inputs[0]).expanduser()):  # noqa: PTH113
+    if target.suffix and len(names) == 1 and os.path.isfile(Path(names[0]).expanduser()):  # noqa: PTH113
         raise OptionError(
             f"-o {spelled}: {target.suffix} is no image format that can be written; use one of {', '.join(SUFFIXES)}, "
             f"or write {spelled}/ if a folder is meant."
@@ -141,78 +184,19 @@ def _names_file(spelled: str, target: Path, inputs: Sequence[str | PathLike[str]
     return False
 
 
-def _renamed(relative: PurePath, format_: str | None) -> PurePath:
-    if format_ is None and is_image_path(relative):
-        return relative
-    suffix = output_suffix_for(relative, format=format_)
-    return relative.with_suffix(suffix) if is_image_path(relative) else relative.with_name(relative.name + suffix)
-
-
-def _check_none_left_out(inputs: Sequence[str | PathLike[str]], found: Sequence[Found], target: Path) -> None:
+def _check_none_left_out(names: Sequence[str], target: Path) -> None:
     """Refuse an output folder with images that an input names too, unless they are the outputs of an earlier run."""
-    if not is_folder(target) or JobFolder.exists_in(target):
+    if not is_folder(target) or JobFolder.exists_in(store_at(target)):
         return
-    taken = {hit.path for hit in found}
-    left = next((hit.path for hit in find_images(inputs) if hit.error is None and hit.path not in taken), None)
-    if left is not None:
-        raise OptionError(
-            f"the output folder {target} lies in an input and holds images that limpid has no record of writing, such "
-            f"as {left}; they would be left out, and might be replaced. Choose another output folder.",
-            source=str(left),
-        )
-
-
-def _check_not_inputs(jobs: Sequence[Job]) -> None:
-    """Refuse outputs that are inputs."""
-    clash = replaced_input((job.output for job in jobs if not job.error), (job.input for job in jobs))
-    if clash is not None:
-        output, taken = clash
-        raise OptionError(
-            f"{output} would be written, but it is the input {taken}; choose another output, or --in-place to "
-            "replace inputs.",
-            source=str(taken),
-        )
-
-
-def _without_collisions(jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return the jobs, each once, with an error on all those that share an output with another input."""
-    spelled = _spelling([job.output for job in jobs if job.error is None])
-    once: dict[object, Job] = {}
-    sharing: dict[str, list[Job]] = {}
-    for job in jobs:
-        if job.error is not None:
-            once[job] = job
-            continue
-        output = spelled(job.output)
-        # Links to a file, and on some disks other letter case, are names of the same input.
-        if once.setdefault((file_identity(job.input) or job.input, output), job) is job:
-            sharing.setdefault(output, []).append(job)
-    checked = []
-    for job in once.values():
-        others = [] if job.error else [other.input for other in sharing[spelled(job.output)] if other is not job]
-        if others:
-            reason = f"{others[0]} would write the same output {job.output}"
-            job = replace(job, error=f"{reason}; rename one, or denoise them into different folders.")
-        checked.append(job)
-    return tuple(checked)
-
-
-def _spelling(outputs: Sequence[Path]) -> Callable[[Path], str]:
-    """Return what tells outputs apart: their letters, without the case where the disk does not keep it apart."""
-    exact, folded = ({spell(output) for output in outputs} for spell in (str, _folded))
-    return _folded if len(folded) < len(exact) and _ignores_case(outputs[0].parent) else str
-
-
-def _folded(path: Path) -> str:
-    return str(path).casefold()
-
-
-def _ignores_case(folder: Path) -> bool:
-    """Return whether a folder's disk takes `a` and `A` for the same name; asked of the folder it will be made in."""
-    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if is_folder(path)), folder)
-    try:
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".limpid-a") as file:
-            path = Path(file.name)
-            return path.with_name(path.name.replace(".limpid-a", ".LIMPID-A", 1)).exists()
-    except OSError:
-        return False  # where nothing can be written, nothing is overwritten
+    here = [name for name in names if not is_url(name)]
+    taken = chain.from_iterable(walk(name, outside=str(target), quiet=True) for name in here)
+    following = next(taken, None)
+    for entry in chain.from_iterable(walk(name, outside=None, quiet=True) for name in here):
+        if entry == following:
+            following = next(taken, None)
+        elif entry.error is None:
+            raise OptionError(
+                f"the output folder {target} lies in an input and holds images that limpid has no record of writing, "
+                f"such as {entry.name}; they would be left out, and might be replaced. Choose another output folder.",
+                source=entry.name,
+            )

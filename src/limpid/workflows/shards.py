@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from limpid.core.errors import OptionError
+from limpid.io.stores import is_url, store_at
 from limpid.workflows.engines import engine_for
 from limpid.workflows.expand import folder_above
-from limpid.workflows.files import FilesSummary, Placed, about, check_recorded, collected, warn_of_memory
+from limpid.workflows.files import FilesSummary, Placed, about, check_recorded, collected, spelled, warn_of_memory
 from limpid.workflows.job import items_of, plan_job, run_shards
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import plan_outputs
+from limpid.workflows.planned import shown_below
 from limpid.workflows.task import DenoiseTask, FileResult, names_of
 from limpid.workflows.watcher import Watcher
 
@@ -53,14 +55,14 @@ def plan_files(
     options = options or DenoiseOptions()
     plan = plan_outputs(inputs, output, in_place=options.in_place, format=options.format)
     check_recorded(plan, "plan")
-    plan.ready_root()
-    assert plan.root is not None
-    task = DenoiseTask(plan.root.resolve(), options)
-    items = list(items_of(plan, task.root, checksums=options.checksums))
-    job = plan_job(task.root, items, about(task, inputs), resume=options.resume)
+    task = DenoiseTask(plan.store.address, options)
+    about_it = about(task, inputs)
+    plan.store.ready()
+    job = plan_job(plan.store, items_of(plan, checksums=options.checksums), about_it, resume=options.resume)
     if job is None:
         return PlannedJob(0, 0)
-    return PlannedJob(job.header.items, job.shards, job.header.id, str(plan.root / job.folder.relative_to(task.root)))
+    folder = shown_below(plan.shown, job.address.removeprefix(plan.store.address).strip("/"))
+    return PlannedJob(job.header.items, job.shards, job.header.id, folder)
 
 
 def denoise_shards(
@@ -97,17 +99,18 @@ def denoise_shards(
     started = time.perf_counter()
     if options.engine != "local":
         raise OptionError(f"shards need no engine, got {options.engine}; leave it out: each process does its own part.")
-    root = folder_above(inputs) if output is None else Path(output).expanduser()
+    root = folder_above(inputs) if output is None else output
     if root is None or (output is None) != options.in_place:
         raise OptionError("shards are of a job with an output folder (-o), or of one in place (--in-place).")
-    task = DenoiseTask(root.resolve(), options)
+    store = store_at(root if is_url(root) else Path(root).expanduser().resolve())
+    task = DenoiseTask(store.address, options)
     warn_of_memory(task)
 
     def placed() -> Generator[Placed, None, None]:
         planned = None if watcher is None else watcher.planned
-        with closing(run_shards(task.root, shards, engine_for(task), about(task, inputs), planned=planned)) as done:
+        with closing(run_shards(store, shards, engine_for(task), about(task, inputs), planned=planned)) as done:
             for row, earlier in done:
                 yield row["item"], FileResult.of(row, *names_of(row, task.root), earlier=earlier)
 
     results = collected(placed(), watcher)
-    return FilesSummary(results, None if output is None else Path(output), time.perf_counter() - started)
+    return FilesSummary(results, spelled(output), time.perf_counter() - started)

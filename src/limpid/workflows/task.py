@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import threading
@@ -9,25 +10,30 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError
 from limpid.core.plain import plain
-from limpid.io import SUFFIXES, ImageInfo, check_fits, is_image_path, probe, read_image, write_image
-from limpid.jobs import Item, Row, Stamp
-from limpid.jobs.names import path_of
-from limpid.jobs.stamp import sha256_of
+from limpid.io import SUFFIXES, ImageInfo, check_fits, is_image_path, probe, read_image
+from limpid.io.sources import Item as Source
+from limpid.io.sources import item_of
+from limpid.io.sources.item import address_of
+from limpid.io.stores import Stamp, store_at
+from limpid.io.write import about_file, encoder
+from limpid.jobs import Item, Row
+from limpid.jobs.names import uri_in
 from limpid.workflows.denoise import Denoised, run_denoise
 from limpid.workflows.models import load_model
 from limpid.workflows.options import DenoiseOptions
+from limpid.workflows.planned import shown, shown_below
 from limpid.workflows.room import Room
 
 if TYPE_CHECKING:
     from limpid.evaluation.reference_free.assessment import Assessment
 
-__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of", "shown"]
+__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -103,19 +109,20 @@ class DenoiseTask:
 
     Parameters
     ----------
-    root : Path
-        The folder that items name their files from.
+    root : str
+        Address of the folder that items name their files from.
     options : DenoiseOptions
         How.
     """
 
-    def __init__(self, root: Path, options: DenoiseOptions) -> None:
+    def __init__(self, root: str, options: DenoiseOptions) -> None:
         self.root = root
+        self._store = store_at(root)
         self.options = options
         self._room = Room(None if options.memory is None else max(options.memory - BASE_BYTES, 0))
         self._loading = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, DenoiseOptions]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, DenoiseOptions]]:
         return type(self), (self.root, self.options)
 
     @property
@@ -138,40 +145,48 @@ class DenoiseTask:
         """Return the columns of a receipt's row; only an interrupt gets out of here."""
         if item.output is None:
             return _row("error", error=item.error)
-        source, target = (shown(path_of(text, self.root)) for text in (item.input, item.output))
-        before = Stamp.of(source)
-        planned = None if item.size is None or item.mtime_ns is None else Stamp(item.size, item.mtime_ns)
-        if self.options.in_place and begun and before is not None and before != planned:
-            # The process that began this ended between replacing the file and saying so.
-            known = {"model": self.denoiser.name, "strength": self.options.strength}
-            return _row("ok", planned, before, output_sha256=sha256_of(target), **known)
+        uri, name = uri_in(item.input, self.root), address_of(item.output)
+        planned, before = Stamp(item.size, item.version), None
         started = time.perf_counter()
         try:
-            known = self._denoised(source, target)
+            source = item_of(uri)
+            if source.error is not None:
+                return _row("error", error=source.error)
+            before = Stamp(source.size, source.version)
+            if self.options.in_place and begun and before != planned:
+                # The process that began this ended between replacing the file and saying so.
+                known = {"model": self.denoiser.name, "strength": self.options.strength}
+                return _row("ok", planned, before, output_sha256=_sha256(Path(source.path or name)), **known)
+            known = self._denoised(source, name)
+            after = self._store.stamp(name)
         except LimpidError as error:
             reason = str(error)
         except MemoryError:
             reason = "not enough memory for it; give a budget with memory (--memory), or split the image."
         except OSError as error:
-            reason = f"{error.filename or target}: {error.strerror or error}."
+            reason = f"{error.filename or shown_below(self.root, name)}: {error.strerror or error}."
         except Exception as error:  # noqa: BLE001 (one file never ends the run)
-            _log.debug("%s", source, exc_info=True)
+            _log.debug("%s", uri, exc_info=True)
             reason = f"an error in limpid ({type(error).__name__}: {error}); please report it with this file."
         else:
             changed = before != planned if item.sha256 is None else known["input_sha256"] != item.sha256
             if changed:
-                _log.warning("%s: it is another file than when it was planned; denoised as it is now", source)
-            return _row("ok", before, Stamp.of(target), seconds=_since(started), changed=changed, **known)
+                where = _shown_uri(uri)
+                _log.warning("%s: it is another file than when it was planned; denoised as it is now", where)
+            return _row("ok", before, after, seconds=_since(started), changed=changed, **known)
         # The row names the input, so the message need not.
-        return _row("error", before, error=reason.removeprefix(f"{source}: "))
+        for label in (f"{_shown_uri(uri)}: ", f"{uri}: ", "image bytes: "):
+            reason = reason.removeprefix(label)
+        return _row("error", before, error=reason)
 
-    def _denoised(self, source: Path, target: Path) -> dict[str, Any]:
+    def _denoised(self, source: Source, name: str) -> dict[str, Any]:
         """Read, denoise and write; return what to record of it."""
-        info = probe(source)
-        check_fits(info, SUFFIXES.get(target.suffix.lower(), info.format))
-        digest = sha256_of(source)
+        content = source.read() if source.path is None else Path(shown(source.path))
+        info = probe(content)
+        check_fits(info, SUFFIXES.get(PurePosixPath(name).suffix.lower(), info.format))
+        digest = _sha256(content)
         with self._room.taken(_work_bytes(info, self.denoiser, self.options.memory)):
-            done, found = self._in_memory(source, target, info)
+            done, written, found = self._in_memory(content, name, info)
         return {
             "model": done.model,
             "sigma": _rms(done.sigma),
@@ -179,13 +194,13 @@ class DenoiseTask:
             "blind": done.blind,
             "strength": done.strength,
             "input_sha256": digest,
-            "output_sha256": sha256_of(target),
+            "output_sha256": written,
             "assessment": None if found is None else found.to_dict(),
         }
 
-    def _in_memory(self, source: Path, target: Path, info: ImageInfo) -> tuple[Denoised, Assessment | None]:
+    def _in_memory(self, content: bytes | Path, name: str, info: ImageInfo) -> tuple[Denoised, str, Assessment | None]:
         options = self.options
-        image = read_image(source, value_range=options.value_range, max_pixels=options.max_pixels)
+        image = read_image(content, value_range=options.value_range, max_pixels=options.max_pixels)
         done = run_denoise(
             image,
             self.denoiser,
@@ -199,24 +214,37 @@ class DenoiseTask:
             from limpid.workflows.assess import assess_image  # its libraries are slow to import
 
             found = assess_image(image, done.image, denoiser=self.denoiser, told=options.sigma)
-        del image  # its memory serves the encoder
+        del image, content  # their memory serves the encoder
         # The suffix decides; a file without one that is replaced by its output keeps its format.
-        kept = None if is_image_path(target) else info.format
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_image(done.image, target, format=kept, quality=options.quality, strip_metadata=options.strip_metadata)
-        return done, found
+        kept = None if is_image_path(name) else info.format
+        target = shown(shown_below(self.root, name))
+        with about_file(target):
+            encode = encoder(
+                done.image, target, format=kept, quality=options.quality, strip_metadata=options.strip_metadata
+            )
+            with self._store.replacing(name) as file:
+                encode(file)
+                file.seek(0)
+                written = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # which asks for little
+        return done, written, found
 
 
-def names_of(row: Row, root: Path) -> tuple[str, str | None]:
-    """Return the paths of a row as a user would write them."""
-    output = None if row["output"] is None else str(shown(path_of(row["output"], root)))
-    return str(shown(path_of(row["input"], root))), output
+def names_of(row: Row, root: str) -> tuple[str, str | None]:
+    """Return the names of a row's image and output as a user would write them."""
+    output = None if row["output"] is None else shown(shown_below(root, address_of(row["output"])))
+    return _shown_uri(uri_in(row["input"], root)), output
 
 
-def shown(path: Path) -> Path:
-    """Return an absolute path from the current folder where it is below that."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _shown_uri(uri: str) -> str:
+    container, sign, member = uri.partition("#")
+    return shown(address_of(container)) + sign + address_of(member)
+
+
+def _sha256(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _row(
@@ -237,10 +265,10 @@ def _row(
         "strength": None,
         "seconds": None,
         "input_size": input_stamp and input_stamp.size,
-        "input_mtime_ns": input_stamp and input_stamp.mtime_ns,
+        "input_version": input_stamp and input_stamp.version,
         "input_sha256": None,
         "output_size": output_stamp and output_stamp.size,
-        "output_mtime_ns": output_stamp and output_stamp.mtime_ns,
+        "output_version": output_stamp and output_stamp.version,
         "output_sha256": None,
         "assessment": None,
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from limpid.core.errors import OptionError, WriteError
 from limpid.core.image import Image
 from limpid.io import read_image, write_image
-from limpid.jobs import JOB_FOLDER
+from limpid.io.own import JOB_FOLDER
+from limpid.io.stores.folder import Folder
+from limpid.workflows.collisions import _ignores_case
 from limpid.workflows.expand import find_images
 from limpid.workflows.files import denoise_files
 from limpid.workflows.noise_files import measure_files
 from limpid.workflows.options import DenoiseOptions
-from limpid.workflows.plan import Plan, _ignores_case, plan_outputs
+from limpid.workflows.plan import plan_outputs
 from limpid.workflows.task import _tile_bytes
 
 
@@ -102,7 +104,7 @@ def test_a_file_without_an_image_suffix_is_taken_when_named(tmp_path: Path) -> N
 
     assert find_images([tmp_path / "scan.0001"])[0].error is None
     assert "no images" in (find_images([tmp_path])[0].error or "")
-    assert plan_outputs([tmp_path / "scan.0001"], tmp_path / "out").jobs[0].output.name == "scan.0001.png"
+    assert plan_outputs([tmp_path / "scan.0001"], tmp_path / "out").images[0].output == "scan.0001.png"
 
 
 def test_a_root_that_cannot_be_read_is_a_row_and_the_rest_is_planned(
@@ -110,25 +112,25 @@ def test_a_root_that_cannot_be_read_is_a_row_and_the_rest_is_planned(
 ) -> None:
     good = picture(tmp_path / "good.png")
     (tmp_path / "locked").mkdir()
-    listing = Path.iterdir
+    listing = os.scandir
 
-    def refusing(self: Path) -> Iterator[Path]:
-        if self.name == "locked":
+    def refusing(folder: str) -> object:
+        if str(folder).endswith("locked"):
             raise PermissionError(13, "Permission denied")
-        return listing(self)
+        return listing(folder)
 
-    monkeypatch.setattr(Path, "iterdir", refusing)
-    locked, done = plan_outputs([tmp_path / "locked", good], tmp_path / "out").jobs
+    monkeypatch.setattr(os, "scandir", refusing)
+    locked, done = plan_outputs([tmp_path / "locked", good], tmp_path / "out").images
 
     assert "can't be read: Permission denied" in (locked.error or "")
-    assert (done.error, done.output) == (None, tmp_path / "out" / "good.png")
+    assert (done.error, done.output) == (None, "good.png")
 
 
 def test_the_current_folder_without_images_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
 
-    (job,) = plan_outputs(["."], "../out").jobs
+    (job,) = plan_outputs(["."], "../out").images
 
     assert "no images" in (job.error or "")
 
@@ -140,7 +142,7 @@ def test_an_input_that_failed_stands_in_no_other_s_way(tmp_path: Path) -> None:
 
     plan = plan_outputs([tmp_path / "x" / "a.png", good, tmp_path / "photo", photo], tmp_path / "out", format="png")
 
-    assert [job.error is None for job in plan.jobs] == [False, True, False, True]
+    assert [job.error is None for job in plan.images] == [False, True, False, True]
 
 
 def test_an_image_named_twice_is_replaced_once(tmp_path: Path) -> None:
@@ -149,19 +151,19 @@ def test_an_image_named_twice_is_replaced_once(tmp_path: Path) -> None:
 
     plan = plan_outputs([tmp_path / "in", file], None, in_place=True)
 
-    assert [(job.output, job.error) for job in plan.jobs] == [(file, None)]
+    assert [(job.output, job.error) for job in plan.images] == [("sub/a.jpg", None)]
 
 
 @pytest.mark.parametrize("ignored", [True, False])
 def test_names_that_differ_in_case_collide_where_the_disk_ignores_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ignored: bool
 ) -> None:
-    monkeypatch.setattr("limpid.workflows.plan._ignores_case", lambda _: ignored)
+    monkeypatch.setattr("limpid.workflows.collisions._ignores_case", lambda _: ignored)
     inputs = [picture(tmp_path / "x" / "A.png"), picture(tmp_path / "y" / "a.png"), picture(tmp_path / "y" / "b.png")]
 
     plan = plan_outputs(inputs, tmp_path / "out")
 
-    assert [job.error is None for job in plan.jobs] == [not ignored, not ignored, True]
+    assert [job.error is None for job in plan.images] == [not ignored, not ignored, True]
 
 
 def test_the_disk_is_asked_whether_it_ignores_case_and_nothing_is_left(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def test_the_disk_is_asked_whether_it_ignores_case_and_nothing_is_left(tmp_path:
     truth = (tmp_path / "A").exists()
     (tmp_path / "a").unlink()
 
-    assert _ignores_case(tmp_path / "not" / "yet") == truth
+    assert _ignores_case(str(tmp_path / "not" / "yet")) == truth
     assert not list(tmp_path.iterdir())
 
 
@@ -178,16 +180,16 @@ def test_outputs_stay_below_the_output_folder_whatever_the_glob(tmp_path: Path) 
     (tmp_path / "p1" / "q").mkdir(parents=True)
 
     for pattern in ("p*/../x/*.png", "p*/q/../../x/*.png", "**/../x/*.png"):
-        (job,) = plan_outputs([tmp_path / pattern], tmp_path / "out").jobs
+        (job,) = plan_outputs([tmp_path / pattern], tmp_path / "out").images
         assert ".. after a wildcard" in (job.error or "")
-    assert plan_outputs([tmp_path / "p1/../x/*.png"], tmp_path / "out").jobs[0].output == tmp_path / "out" / "a.png"
+    assert plan_outputs([tmp_path / "p1/../x/*.png"], tmp_path / "out").images[0].output == "a.png"
 
 
 def test_the_record_of_a_call_in_place_lies_where_the_inputs_do_whatever_is_in_them(tmp_path: Path) -> None:
     deep, other = picture(tmp_path / "in" / "sub" / "a.png"), picture(tmp_path / "else" / "b.png")
 
-    def folder(*inputs: Path) -> Path | None:
-        return plan_outputs(inputs, None, in_place=True).root
+    def folder(*inputs: Path) -> Path:
+        return Path(plan_outputs(inputs, None, in_place=True).store.address)
 
     assert folder(tmp_path / "in") == tmp_path / "in"
     assert folder(deep) == folder(tmp_path / "in" / "sub" / "*.png") == deep.parent
@@ -217,11 +219,11 @@ def test_in_place_without_a_common_folder_is_done_without_a_record(
 def test_in_place_is_done_where_the_record_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refused(self: Plan) -> None:
-        raise WriteError(f"nothing can be written in {self.root}")
+    def refused(self: Folder) -> None:
+        raise WriteError(f"nothing can be written in {self.path}")
 
     files = [picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "b.png")]
-    monkeypatch.setattr(Plan, "ready_root", refused)
+    monkeypatch.setattr(Folder, "ready", refused)
 
     summary = denoise_files(files, options=DenoiseOptions(model="median", in_place=True))
 

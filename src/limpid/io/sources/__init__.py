@@ -4,7 +4,7 @@ A collection is a stream: items come one at a time, in an order that depends on 
 before it is asked for. Each kind of source is a module that is imported when an address of its kind is met.
 """
 
-from limpid.io.sources.find import find_items
+from limpid.io.sources.find import find_items, item_of
 from limpid.io.sources.item import Item, uri_of
 
-__all__ = ["Item", "find_items", "uri_of"]
+__all__ = ["Item", "find_items", "item_of", "uri_of"]

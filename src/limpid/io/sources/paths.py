@@ -23,17 +23,17 @@ def addresses(place: Place) -> Iterator[str | Item]:
         with place.content.open() as file:
             for line in _lines(file):
                 if line:
-                    yield _from(place.address, os.fsdecode(line))
+                    yield _from(place.name, os.fsdecode(line))
     except OSError as error:
         yield place.failed(f"the list can't be read: {error.strerror or error}.")
 
 
-def _from(address: str, line: str) -> str:
+def _from(name: str, line: str) -> str:
     if "://" in line:
         return line
-    if "://" in address:
-        return f"{address.rpartition('/')[0]}/{line}"
-    return str(Path(address).parent / line)
+    if "://" in name:
+        return f"{name.rpartition('/')[0]}/{line}"
+    return str(Path(name).parent / line)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, BinaryIO, Final, cast
+from pathlib import PurePosixPath
+from typing import BinaryIO, Final, cast
 
-from limpid.core.errors import MissingExtraError, OptionError
-from limpid.io.sources.item import Item, Place, failed, uri_of
+from limpid.io.own import JOB_FOLDER
+from limpid.io.sources.item import Item, Place, failed, inside, uri_of
 from limpid.io.sources.ordering import in_order
 from limpid.io.sources.wanted import container_suffix, is_hidden, is_wanted
+from limpid.io.stores import is_url
+from limpid.io.stores.filesystem import Info, filesystem, version_of
 
-__all__ = ["filesystem", "places"]
-
-#: What stores call that which changes with the content, the surest first.
-_VERSIONS: Final = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "content_md5",
-    "LastModified",
-    "last_modified",
-    "updated",
-    "mtime",
-    "created",
-)
+__all__ = ["place", "places"]
 
 _WILD: Final = re.compile(r"[*?\[]")
-
-_Info = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class RemoteFile:
         return bytes(filesystem(self.scheme).cat_file(self.path, start=start or None, end=end))
 
 
-def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:  # noqa: ARG001 (outputs are local)
+def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:
     """Yield the files that a URL or glob stands for; those of a folder before those of its subfolders.
 
     One folder's listing is in memory at a time, as fsspec gives it.
@@ -64,14 +50,18 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:  # n
         If there is no such kind of store.
     """
     scheme, _, _ = address.partition("://")
-    store = _Store(scheme)
-    root = store.files._strip_protocol(address)
+    files = filesystem(scheme)
+    root = files._strip_protocol(address)
+    fence = files._strip_protocol(outside) if outside is not None and is_url(outside) else None
     try:
-        if _WILD.search(root) and not store.files.exists(root):
-            for path in in_order(store.files.glob(root)):
-                yield from store.below(store.files.info(path), named=False)
+        if _WILD.search(root) and not files.exists(root):
+            store = _Store(scheme, _fixed_part(root), fence)
+            for path in in_order(files.glob(root)):
+                yield from store.below(files.info(path), named=False)
         else:
-            yield from store.below(store.files.info(root), named=True)
+            info = files.info(root)
+            top = root if _is_folder(info) else str(PurePosixPath(root).parent)
+            yield from _Store(scheme, top, fence).below(info, named=True)
     except FileNotFoundError:
         yield failed(uri_of(address), "no such file or folder; check the address.")
     # Stores raise what they like.
@@ -79,39 +69,48 @@ def places(address: str, *, outside: str | None) -> Iterator[Place | Item]:  # n
         yield failed(uri_of(address), f"it can't be listed: {error}.")
 
 
-@lru_cache
-def filesystem(scheme: str) -> Any:
-    """Return fsspec's access to a kind of store; listings are not remembered, since what is stored changes."""
+def place(address: str) -> Place | Item:
+    """Return the file of that very name, or why it can't be read; raises as :func:`places`."""
+    scheme, _, _ = address.partition("://")
+    files = filesystem(scheme)
+    path = files._strip_protocol(address)
     try:
-        import fsspec
+        return _Store(scheme, str(PurePosixPath(path).parent)).place(path, files.info(path))
+    except FileNotFoundError:
+        return failed(uri_of(address), "no such file; check the address.")
+    # Stores raise what they like.
+    except Exception as error:  # noqa: BLE001
+        return failed(uri_of(address), f"it can't be looked up: {error}.")
 
-        return fsspec.filesystem(scheme, use_listings_cache=False)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.of("fsspec", extra="s3", purpose=f"reading from {scheme}://") from error
-    except ImportError as error:
-        if scheme in ("s3", "s3a"):
-            raise MissingExtraError.of("s3fs", extra="s3", purpose=f"reading from {scheme}://") from error
-        raise MissingExtraError(f"reading from {scheme}:// needs a package: {error}; install it with pip.") from error
-    except ValueError as error:
-        raise OptionError(f"no store of kind {scheme}:// is known to fsspec ({error}); check the address.") from error
+
+def _fixed_part(pattern: str) -> str:
+    """Return the folder that a glob begins at."""
+    match = _WILD.search(pattern)
+    return pattern if match is None else pattern[: match.start()].rpartition("/")[0]
+
+
+def _is_folder(info: Info) -> bool:
+    return info["type"] == "directory" and container_suffix(str(info["name"]).rstrip("/")) != ".zarr"
 
 
 class _Store:
-    """One kind of store, listed."""
+    """One kind of store, listed from a folder downwards."""
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, root: str, fence: str | None = None) -> None:
         self._scheme = scheme
+        self._root = root
+        self._fence = fence
         self.files = filesystem(scheme)
 
-    def below(self, info: _Info, *, named: bool) -> Iterator[Place | Item]:
+    def below(self, info: Info, *, named: bool) -> Iterator[Place | Item]:
         """Yield what is at and below a path; what nobody named has to have the suffix of an image or a shard."""
         path = str(info["name"]).rstrip("/")
         name = path.rpartition("/")[2]
-        if info["type"] == "directory" and container_suffix(path) != ".zarr":
-            if named or not is_hidden(name):
+        if _is_folder(info):
+            if named or not (is_hidden(name) or name == JOB_FOLDER or path == self._fence):
                 yield from self._of_folder(path)
         elif named or is_wanted(name):
-            yield self._place(path, info)
+            yield self.place(path, info)
 
     def _of_folder(self, folder: str) -> Iterator[Place | Item]:
         inside = {str(info["name"]).rstrip("/"): info for info in self.files.ls(folder, detail=True)}
@@ -120,16 +119,13 @@ class _Store:
             for path in in_order(path for path, info in inside.items() if info["type"] == kind):
                 yield from self.below(inside[path], named=False)
 
-    def _place(self, path: str, info: _Info) -> Place:
-        size, version = info.get("size"), _version(info)
+    def place(self, path: str, info: Info) -> Place:
+        """Return the file that a store knows so much of."""
+        size, version = info.get("size"), version_of(info)
         if info["type"] == "directory":
             files = self.files.find(path, detail=True)
             size = sum(one.get("size") or 0 for one in files.values())
-            version = str(sorted((name, _version(one)) for name, one in files.items()))
+            version = str(sorted((name, version_of(one)) for name, one in files.items()))
         url = self.files.unstrip_protocol(path)
-        return Place(url, size, version, RemoteFile(self._scheme, path))
-
-
-def _version(info: _Info) -> str | None:
-    value = next((info[key] for key in _VERSIONS if info.get(key) is not None), None)
-    return None if value is None else str(value.timestamp() if isinstance(value, dt.datetime) else value)
+        below = inside(path.removeprefix(self._root))
+        return Place(url, size, version, RemoteFile(self._scheme, path), name=url, below=below)

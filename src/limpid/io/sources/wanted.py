@@ -11,7 +11,7 @@ from typing import Final
 
 from limpid.io.paths import is_image_path
 
-__all__ = ["CONTAINERS", "LIST", "container_suffix", "is_foreign", "is_hidden", "is_wanted", "left_out"]
+__all__ = ["CONTAINERS", "LIST", "container_suffix", "holds_images", "is_foreign", "is_hidden", "is_wanted", "left_out"]
 
 #: Suffix of a list of addresses; it has to be named, since text files lie about in many folders.
 LIST: Final = ".txt"
@@ -39,9 +39,14 @@ def container_suffix(name: str) -> str | None:
     return suffix if suffix in CONTAINERS else None
 
 
+def holds_images(name: str) -> bool:
+    """Return whether a name is that of an image, or of what holds many."""
+    return is_image_path(name) or container_suffix(name) is not None
+
+
 def is_wanted(name: str) -> bool:
     """Return whether a file that nobody named is looked at."""
-    return not is_hidden(name) and (is_image_path(name) or container_suffix(name) is not None)
+    return not is_hidden(name) and holds_images(name)
 
 
 def is_hidden(name: str) -> bool:

@@ -4,6 +4,7 @@ import os
 import pickle
 import random
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,12 @@ def test_what_changes_a_file_changes_its_item(tmp_path):
 def test_what_can_not_be_read_is_an_item_and_not_the_end(tmp_path):
     put(tmp_path / "z.png")
     (tmp_path / "gone.png").symlink_to("nowhere")
+    (tmp_path / "round.png").symlink_to("round.png")
     os.mkfifo(tmp_path / "pipe.png")
     found = {Path(item.uri).name: item.error for item in find_items([str(tmp_path), str(tmp_path / "no.png")])}
     assert found["z.png"] is None
     assert "link" in found["gone.png"]
+    assert "can't be read" in found["round.png"]
     assert "no regular file" in found["pipe.png"]
     assert "no such file" in found["no.png"]
 
@@ -127,10 +130,12 @@ def test_images_of_other_formats_are_counted_in_a_warning(tmp_path, caplog):
 
 def test_an_address_that_names_nothing_is_one_item_with_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
-    for address in (tmp_path / "empty", tmp_path / "*.png"):
+    for address, says in (
+        (tmp_path / "empty", "no images in this folder"),
+        (tmp_path / "*.png", "matches this pattern"),
+    ):
         (item,) = find_items([str(address)])
-        assert "no image in it" in item.error
-        with pytest.raises(ReadError, match="no image in it"):
+        with pytest.raises(ReadError, match=says):
             item.read()
 
 
@@ -171,3 +176,22 @@ def test_modes_do_not_matter(tmp_path):
     path = put(tmp_path / "a.png")
     path.chmod(stat.S_IRUSR)
     assert names(tmp_path, path) == ["a.png"]
+
+
+def test_a_tree_deeper_than_calls_can_be_nested_is_walked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        Path("d").mkdir()
+        os.chdir("d")
+    put(Path("a.png"))
+    os.chdir(tmp_path)
+    try:
+        assert [item.below for item in find_items(["."])] == ["d/" * 1200 + "a.png"]
+    finally:
+        subprocess.run(["rm", "-rf", "d"], check=True)  # pytest could not remove it
+
+
+def test_the_record_of_a_job_is_no_collection(tmp_path):
+    put(tmp_path / "a.png")
+    put(tmp_path / "limpid-job/0001/manifest.parquet")
+    assert names(tmp_path, tmp_path, tmp_path / "*") == ["a.png", "a.png"]

@@ -77,7 +77,10 @@ def test_the_column_called_image_is_taken_and_nothing_is_guessed(tmp_path):
     (several,) = items(table(tmp_path / "b.parquet", "a BLOB, b BLOB", [(b"", b"")]))
     assert "several columns hold bytes (a, b)" in several.error
     (none,) = items(table(tmp_path / "c.parquet", "a INTEGER", [(1,)]))
-    assert "no column holds bytes" in none.error
+    assert "no image in it" in none.error
+    assert "column of bytes" in none.error
+    (tmp_path / "a.png").write_bytes(b"picture")
+    assert [item.error for item in items(tmp_path / "*[!a].p*")] == [several.error]  # b, and nothing of c
 
 
 def test_a_file_that_is_no_table_is_an_item_with_an_error(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 import limpid
 from limpid.core.errors import MissingExtraError, OptionError
 from limpid.io.sources import find_items
-from limpid.io.sources.remote import filesystem
+from limpid.io.stores.filesystem import filesystem
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -109,24 +109,17 @@ def test_a_store_whose_package_is_missing_names_what_installs_it(monkeypatch):
     filesystem.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def bucket():
-    """Return a bucket on a server of moto's, where that and s3fs are installed."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        filesystem.cache_clear()
-        files = filesystem("s3")
-        files.mkdir("photos")
-        yield files
+@pytest.fixture
+def bucket(s3, monkeypatch):
+    """Return a bucket."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
     filesystem.cache_clear()
-    server.stop()
+    files = filesystem("s3")
+    files.mkdir("photos")
+    yield files
+    files.rm("photos", recursive=True)
+    filesystem.cache_clear()
 
 
 def test_a_bucket_is_surveyed_and_only_what_changed_is_measured_again(bucket, tmp_path):
