@@ -1,7 +1,7 @@
 """Surveys: python benchmarks/survey.py [speed|memory|catalogue|cohorts ...] (all: about 25 minutes on two cores).
 
 ``speed``: images per second. ``memory``: peak of the largest process over 1,000 and 100,000 images. ``catalogue``:
-queries over 5 million rows. ``cohorts``: three known noises found again, on pictures in ``LIMPID_DATA``.
+queries and a report over 5 million rows. ``cohorts``: three known noises found again, on pictures in ``LIMPID_DATA``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,12 +21,19 @@ from record import record
 from scipy import ndimage
 
 import limpid
-from limpid.catalog.cohorts import assign, fit_cohorts
+from limpid.catalog.cohorts import Cohort, assign, describe, fit_cohorts
 from limpid.catalog.columns import COLUMNS
 from limpid.catalog.database import connect, copy_to
 from limpid.catalog.insight import insight
+from limpid.catalog.measure import Settings
 from limpid.catalog.question import ask, opened
+from limpid.catalog.report import write_report
+from limpid.catalog.report.aggregate import reduce
+from limpid.catalog.report.choice import choose
+from limpid.catalog.report.survey import Surveyed, survey_sections
 from limpid.catalog.store import CATALOGUE, open_store
+from limpid.workflows.gallery import gallery
+from limpid.workflows.models import load_model
 
 ROWS = 5_000_000
 
@@ -128,8 +135,19 @@ def catalogue(folder: Path) -> Iterator[dict[str, object]]:
         answer, seconds = timed(lambda: ask(folder / "census", question))
         assert len(answer.rows) == 280
         yield row(f"seconds for grouped medians of {ROWS} rows, {repeat}", seconds)
-    _, seconds = timed(lambda: insight(opened(folder / "census"), []))
+    found, seconds = timed(lambda: insight(opened(folder / "census"), []))
     yield row(f"seconds for insight into {ROWS} rows", seconds)
+    _, seconds = timed(lambda: reported(folder, found, describe(opened(folder / "census"), fits)))
+    yield row(f"seconds for the report of {ROWS} rows", seconds)
+    yield row(f"MB of the report of {ROWS} rows", (folder / "report.html").stat().st_size / 1e6)
+
+
+def reported(folder: Path, found: Mapping[str, object], described: Sequence[Cohort]) -> None:
+    """Write the report as a survey does; its images are not there, which its gallery says."""
+    connection = opened(folder / "census")
+    pictures = gallery(choose(connection, found["outliers"]["worst"]), load_model("fast"), Settings())
+    told = Surveyed(["photos"], "census", reduce(connection), described, found)
+    write_report(folder / "report.html", survey_sections(told, pictures), title="Survey of photos")
 
 
 def cohorts(folder: Path) -> Iterator[dict[str, object]]:

@@ -79,14 +79,14 @@ def example(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
     blocks = cut_blocks(noisy[None].astype(np.float32), low=0, high=255, clipped=(False, False))
     mean = 255 * blocks.mean
     variance = np.maximum(gain * mean + floor, floor / 2) / 255**2
-    energy = (blocks.energy / variance[:, None]).astype(np.float32)
+    energy = (blocks.energy / variance).astype(np.float32)
     if rng.random() < 0.4:  # one range of signals, as where the level is measured against the signal
         low, high = np.sort(rng.choice(mean, 2))
         inside = (mean >= low) & (mean <= high)
         if inside.sum() > 64:
-            energy = energy[inside]
-    base, curve = correction.features(energy, step=blocks.step)
-    return curve, -math.log(base)
+            energy = energy[:, inside]
+    base, curve = correction.features(energy[:, None], step=blocks.step)
+    return curve[0], -math.log(base[0])
 
 
 def line_reach(pool: Pool) -> float:

@@ -31,6 +31,7 @@ _PUBLIC = {
     "WriteError": "core.errors",
     "advise": "workflows.advise",
     "assess": "workflows.assess",
+    "auto": "workflows.auto",
     "benchmark": "workflows.benchmark",
     "denoise": "workflows.denoise",
     "estimate_noise": "workflows.noise",

@@ -17,6 +17,7 @@ from limpid.noise.models import Gaussian as Gaussian
 from limpid.noise.models import PoissonGaussian as PoissonGaussian
 from limpid.workflows.advise import advise as advise
 from limpid.workflows.assess import assess as assess
+from limpid.workflows.auto import auto as auto
 from limpid.workflows.benchmark import benchmark as benchmark
 from limpid.workflows.denoise import denoise as denoise
 from limpid.workflows.export import export as export

@@ -29,6 +29,7 @@ NAMES = [
     "WriteError",
     "advise",
     "assess",
+    "auto",
     "benchmark",
     "denoise",
     "estimate_noise",

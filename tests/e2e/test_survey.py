@@ -44,7 +44,7 @@ def test_a_survey_is_one_json_document_and_a_row_for_each_image(surveyed):
     folder, done = surveyed
     document = json.loads(done.stdout)
     assert done.returncode == 1
-    assert set(document) == {"images", "failed", "catalogue", "cohorts"}
+    assert set(document) == {"images", "failed", "catalogue", "report", "cohorts"}
     assert (document["images"], document["failed"]) == (13, 1)
     assert "cut.png" in done.stderr
     assert (folder / document["catalogue"]).exists()
@@ -84,7 +84,7 @@ def test_a_rule_that_is_violated_is_exit_status_3(surveyed):
     (folder / "rules.toml").write_text(
         '[readable]\nmeasure = "failed_share"\nmost = 0.1\n[quiet]\nmeasure = "sigma_p95"\nmost = 9\n'
     )
-    command = [*LIMPID, "survey", "in", "-o", "census", "--rules", "rules.toml"]
+    command = [*LIMPID, "survey", "in", "-o", "census", "--rules", "rules.toml", "--no-pictures"]
     text, document = (
         subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True) for more in ([], ["--json"])
     )
@@ -98,6 +98,9 @@ def test_a_rule_that_is_violated_is_exit_status_3(surveyed):
     wrong = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "did you mean 'measure'" in wrong.stderr
+    report = (folder / "census/report.html").read_text(encoding="utf-8")
+    assert "Report: census/report.html" in text.stdout
+    assert "<img" not in report
 
 
 def test_what_stands_out_is_said_and_written(surveyed):
@@ -176,12 +179,33 @@ def test_a_collection_without_images_is_named(tmp_path, limpid):
     (tmp_path / "in").mkdir()
     done = limpid("survey", "in", "-o", "census", "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout) | {"catalogue": None} == {"images": 1, "failed": 1, "catalogue": None, "cohorts": []}
+    assert json.loads(done.stdout) == {
+        "images": 1,
+        "failed": 1,
+        "catalogue": "census/catalogue.parquet",
+        "report": "census/report.html",
+        "cohorts": [],
+    }
     assert "no images in this folder" in done.stderr
 
 
 def test_a_folder_whose_name_reads_as_a_pattern_holds_a_catalogue_too(tmp_path, limpid, picture):
     picture(tmp_path / "in/a.png")
     assert limpid("survey", "in", "-o", "census[1]").returncode == 0
+    assert (tmp_path / "census[1]/report.html").exists()
     asked = limpid("query", "census[1]", "select count(*) as images from catalogue", "--json")
     assert json.loads(asked.stdout)["rows"] == [{"images": 1}]
+
+
+def test_a_folder_whose_name_is_no_unicode_is_refused_before_anything_is_measured(tmp_path, limpid, picture):
+    picture(tmp_path / "in/a.png")
+    folder = os.fsdecode(b"d\xe9")
+    (tmp_path / folder).mkdir()
+    for command in (["survey", "in", "-o", folder], ["query", folder, "select 1"]):
+        done = limpid(*command)
+        assert done.returncode == 2
+        assert "no UTF-8" in done.stderr
+    assert list((tmp_path / folder).iterdir()) == []
+    (tmp_path / folder / "in").symlink_to(tmp_path / "in")
+    inside = [LIMPID[0], "survey", "in", "-o", "census"]
+    assert subprocess.run(inside, cwd=tmp_path / folder, capture_output=True).returncode == 0

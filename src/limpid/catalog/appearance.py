@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -69,10 +70,10 @@ def sharpness(values: Array, noise: NoiseEstimate) -> float | None:
         return None
     rows = max(3, _BUDGET_PX // values.shape[1])
     top = max(0, (values.shape[0] - rows) // 2)
-    middle = values[top : top + rows].astype(np.float32)
+    middle = values[top : top + rows]
     edges, contrast = 0.0, 0.0
     for c, one in enumerate(noise.channels):
-        plane = middle[..., c]
+        plane = middle[..., c].astype(np.float32)
         laplacian = plane[1:-1, :-2] + plane[1:-1, 2:] + plane[:-2, 1:-1] + plane[2:, 1:-1] - 4 * plane[1:-1, 1:-1]
         edges += float(laplacian.var()) - _laplacian_power(one.correlation) * one.sigma**2
         contrast += float(plane.var()) - one.sigma**2
@@ -90,7 +91,8 @@ def _laplacian_power(found: Correlation | None) -> float:
 def _thumbnail(values: Array) -> FloatArray:
     """Return the means over 32 x 32 equal parts, shape (32, 32); of a smaller image, some of its pixels come twice."""
     rows, columns = (np.arange(_SIDE) * side // _SIDE for side in values.shape[:2])
-    gray = values.mean(axis=2, dtype=np.float32)
+    gray = reduce(np.add, (values[..., c].astype(np.float32) for c in range(values.shape[2])))
+    gray /= np.float32(values.shape[2])
     sums = np.add.reduceat(np.add.reduceat(gray, rows, axis=0), columns, axis=1)
     tall, wide = (
         np.maximum(np.diff(starts, append=side), 1)

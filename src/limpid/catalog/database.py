@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +15,11 @@ from limpid.io.atomic import replacing
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["check_version", "connect", "copy_to", "literal", "struct"]
+__all__ = ["check_name", "check_version", "connect", "copy_to", "literal", "struct"]
 
-#: What a question may take of memory; beyond it, disk is used.
+#: What a question may take of memory, and what goes over all rows once; beyond it, disk is used.
 _MEMORY: Final = "1GB"
+_MEMORY_OF_PASSES: Final = "256MB"
 
 #: Key of Parquet's own metadata that holds the version of the catalogue's format.
 _KEY: Final = "limpid_catalogue"
@@ -28,14 +31,14 @@ def connect(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     Parameters
     ----------
     spill : Path, optional
-        Folder for what does not fit into memory.
+        Folder for what does not fit into little memory: for passes over all rows. Questions get more memory, and spill
+        into the system's folder for temporary files.
     """
     import duckdb
 
-    config: dict[str, Any] = {"memory_limit": _MEMORY}
-    if spill is not None:
-        config["temp_directory"] = str(spill)
-    return duckdb.connect(config=config)
+    folder = Path(tempfile.gettempdir(), f"limpid-{os.getpid()}") if spill is None else spill
+    limit = _MEMORY if spill is None else _MEMORY_OF_PASSES
+    return duckdb.connect(config={"memory_limit": limit, "temp_directory": str(folder)})
 
 
 def copy_to(path: Path, connection: duckdb.DuckDBPyConnection, query: str, values: list[Any] | None = None) -> None:
@@ -56,6 +59,23 @@ def copy_to(path: Path, connection: duckdb.DuckDBPyConnection, query: str, value
             raise WriteError(
                 f"{path} can't be written ({error}); is there room on the disk?", source=str(path)
             ) from error
+
+
+def check_name(folder: Path) -> None:
+    """Refuse a folder that DuckDB can't open files in.
+
+    Raises
+    ------
+    OptionError
+        If its name is no Unicode.
+    """
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError:
+        raise OptionError(
+            f"the name of {folder} holds bytes that are no UTF-8: no catalogue can be there; choose another.",
+            source=str(folder),
+        ) from None
 
 
 def check_version(path: Path) -> None:

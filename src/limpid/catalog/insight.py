@@ -116,6 +116,15 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
     return _rows(connection, query)[0]
 
 
+def _counted(
+    connection: duckdb.DuckDBPyConnection, query: str, *, columns: str, order: str
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many rows a query gives, and the first of them, in one pass."""
+    rows = _rows(connection, f"select {columns}, count(*) over () as n from ({query}) order by {order} limit {_LINES}")
+    count = rows[0]["n"] if rows else 0
+    return count, [{name: value for name, value in row.items() if name != "n"} for row in rows]
+
+
 def _by(connection: duckdb.DuckDBPyConnection, columns: str, where: str) -> list[dict[str, Any]]:
     """Return medians of the largest groups; images of 8 and 16 bits are no group, nor gray and colour ones."""
     return _rows(
@@ -153,8 +162,8 @@ def _outliers(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "and grouped.place is not distinct from middle.place "
         f"where away > greatest({_OUTLYING} * {_MAD} * d, {math.log(_FACTOR)})"
     )
-    worst = _rows(connection, f"select uri, sigma, usual from ({query}) order by away desc, uri limit {_LINES}")
-    return {"images": _one(connection, f"select count(*) as n from ({query})")["n"], "worst": worst}
+    images, worst = _counted(connection, query, columns="uri, sigma, usual", order="away desc, uri")
+    return {"images": images, "worst": worst}
 
 
 def _duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -162,11 +171,10 @@ def _duplicates(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     groups = "select min(uri) as uri, count(*) as copies from catalogue where sha256 is not null group by sha256"
     exact = _one(connection, f"select coalesce(sum(copies - 1), 0)::bigint as images from ({groups})")["images"]
     most = _rows(connection, f"{groups} having copies > 1 order by copies desc, uri limit {_LINES}")
-    near, pairs = None, []
+    near: int | None = None
+    pairs: list[dict[str, Any]] = []
     if _one(connection, "select count(*) as images from catalogue")["images"] <= _NEAR_MOST:
-        query = _near()
-        near = _one(connection, f"select count(*) as pairs from ({query})")["pairs"]
-        pairs = _rows(connection, f"{query} order by bits, a.uri, b.uri limit {_LINES}")
+        near, pairs = _counted(connection, _near(), columns="one, other, bits", order="bits, one, other")
     return {"exact": exact, "groups": most, "near": near, "pairs": pairs}
 
 

@@ -70,7 +70,8 @@ def measure(item: Item, settings: Settings) -> Row:
         row |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         image = read_image(content, value_range=settings.value_range, max_pixels=settings.max_pixels)
         row |= {"format": probe(content).format, **_described(image)}
-        row |= _measured(image, estimate_noise(image))
+        # The survey has a process for each core.
+        row |= _measured(image, estimate_noise(image, threads=1))
     except LimpidError as error:
         row["error"] = str(error).removeprefix("image bytes: ")
     except MemoryError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from limpid.catalog.database import check_version, connect, literal
+from limpid.catalog.database import check_name, check_version, connect, literal
 from limpid.catalog.store import CATALOGUE, table
 from limpid.core.errors import OptionError
 
@@ -34,6 +34,7 @@ def opened(folder: Path) -> duckdb.DuckDBPyConnection:
     OptionError
         If there is no catalogue in the folder, or one of another version.
     """
+    check_name(folder)
     path = folder / CATALOGUE
     if not path.exists():
         raise OptionError(

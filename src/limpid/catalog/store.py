@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limpid.catalog.columns import COLUMNS, Row
-from limpid.catalog.database import check_version, connect, copy_to, literal, struct
+from limpid.catalog.database import check_name, check_version, connect, copy_to, literal, struct
 from limpid.core.errors import OptionError, WriteError
 from limpid.core.plain import plain
 from limpid.io.lock import take_lock
@@ -42,6 +42,9 @@ _PART_S: Final = 30.0
 #: What an image is known again by. 0 stands for one that can't be, which its name tells from others then.
 _SAME: Final = "case fingerprint when 0 then hash(uri) else hash(fingerprint) end"
 
+#: Where a row stands: parts have numbers for names.
+_PLACE: Final = "coalesce(try_cast(parse_filename(filename, true) as bigint), 0) << 32 | file_row_number"
+
 
 @contextmanager
 def open_store(folder: Path) -> Iterator[Store]:
@@ -50,10 +53,11 @@ def open_store(folder: Path) -> Iterator[Store]:
     Raises
     ------
     OptionError
-        If another survey writes there, or what is there is of another version.
+        If another survey writes there, what is there is of another version, or the folder's name is no Unicode.
     WriteError
         If the folder can't be written to.
     """
+    check_name(folder)
     try:
         (folder / _PARTS).mkdir(parents=True, exist_ok=True)
         lock = take_lock(folder / _LOCK)
@@ -154,12 +158,18 @@ class Store:
         connection = connect(self.folder / _PARTS / "spilled")
         connection.register("kept", {"fingerprint": np.frombuffer(self._kept, np.int64)})
         columns = ", ".join(COLUMNS)
-        sources = [f"select {columns} from {table(self._parts)}"] if self._parts else []
+        placed = f"{columns}, {_SAME} as same, {_PLACE} as place"
+        sources = [f"select {placed} from {table(self._parts, placed=True)}"] if self._parts else []
         if self._old:
             again = "error is null and fingerprint in (select fingerprint from kept)"
-            sources.append(f"select {columns} from {table(self._old)} where {again}")
-        everything = " union all ".join(sources)
-        copy_to(merged, connection, f"select distinct on ({_SAME}) * from ({everything}) order by uri")
+            sources.append(f"select {placed} from {table(self._old, placed=True)} where {again}")
+        connection.execute(f"create view everything as {' union all '.join(sources)}")
+        # Of the rows of one image the first counts. Few have several, so that next to nothing is in memory of them.
+        connection.execute(
+            "create table firsts as select same, min(place) as place from everything group by same having count(*) > 1"
+        )
+        rows = "everything left join firsts using (same) where firsts.place is null or firsts.place = everything.place"
+        copy_to(merged, connection, f"select {columns} from {rows} order by uri")
         return merged
 
     def commit(self, merged: Path, assigned: Iterable[tuple[IntArray, FloatArray]]) -> None:
@@ -184,9 +194,10 @@ class Store:
         shutil.rmtree(self.folder / _PARTS)
 
 
-def table(paths: Sequence[Path]) -> str:
-    """Return Parquet files as an SQL table."""
-    return f"read_parquet([{', '.join(literal(glob.escape(str(path))) for path in paths)}])"
+def table(paths: Sequence[Path], *, placed: bool = False) -> str:
+    """Return Parquet files as an SQL table; with names of files and places of rows in them if they are wanted."""
+    extra = ", filename = true, file_row_number = true" if placed else ""
+    return f"read_parquet([{', '.join(literal(glob.escape(str(path))) for path in paths)}]{extra})"
 
 
 def _line(row: Row) -> bytes:

@@ -10,6 +10,7 @@ import typer
 from limpid.cli import (
     advise,
     assess,
+    auto,
     benchmark,
     cache,
     demo,
@@ -47,6 +48,7 @@ for _verb in (
     assess.assess,
     advise.advise,
     train.train,
+    auto.auto,
     benchmark.benchmark,
     models.models,
     export.export,

@@ -40,6 +40,14 @@ class Bar:
         self._task = None if bar is None else bar.add_task("", total=None, speed="")
         self._start: tuple[int, float] | None = None
         self._loss: float | None = None
+        self._stage = ""
+
+    def stage(self, text: str) -> None:
+        """Begin anew, and say what with."""
+        self._start = self._loss = None
+        self._stage = f"{text}  "
+        if self._bar is not None and self._task is not None:
+            self._bar.reset(self._task, total=None, speed=text)
 
     def planned(self, count: int) -> None:
         """Set the length of the bar."""
@@ -58,7 +66,7 @@ class Bar:
         task = self._bar.tasks[0]
         self._bar.update(self._task, completed=done, total=count or task.total)
         if task.elapsed and task.completed:
-            self._bar.update(self._task, speed=f"{task.completed / task.elapsed:.3g}/s")
+            self._bar.update(self._task, speed=f"{self._stage}{task.completed / task.elapsed:.3g}/s")
 
     def trained(self, step: int, count: int, loss: float) -> None:
         """Set the steps done and in all, and show the loss: the mean over some steps, since that of one jumps."""
@@ -69,7 +77,7 @@ class Bar:
         first, since = self._start = self._start or (step - 1, elapsed)
         self._loss = loss if self._loss is None else self._loss + (loss - self._loss) / _LOSS_STEPS
         rate = f"  {(step - first) / (elapsed - since):.3g} steps/s" if elapsed - since > 1 else ""
-        self._bar.update(self._task, completed=step, total=count, speed=f"loss {self._loss:.4g}{rate}")
+        self._bar.update(self._task, completed=step, total=count, speed=f"{self._stage}loss {self._loss:.4g}{rate}")
 
     def finished(self, row: _Row) -> None:
         """Count one more, and name it if it failed."""

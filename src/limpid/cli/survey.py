@@ -27,7 +27,7 @@ def survey(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the catalogue.", show_default=False)
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for catalogue and report.", show_default=False)
     ],
     rules: Annotated[
         Path | None,
@@ -38,11 +38,17 @@ def survey(
     value_range: ValueRange = None,
     threads: Threads = None,
     max_pixels: MaxPixels = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures", help="Whether the report shows parts of images, which takes up to 20 s."
+        ),
+    ] = True,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Measure every image of a collection into a table, and find those with the same noise.
+    """Measure every image of a collection into a table and a report, and find those with the same noise.
 
     Again with the same DIR, it measures what is new or changed, and goes on where it was interrupted.
 
@@ -63,6 +69,7 @@ def survey(
                 value_range=value_range,
                 threads=threads,
                 max_pixels=limit,
+                pictures=pictures,
                 watcher=bar,
             )
         if json:
@@ -85,3 +92,4 @@ def _print(found: Survey) -> None:
         render.print_line(line)
     if found.checks:
         render.print_table(*tables.check_table(found.checks))
+    render.print_line(f"Report: {found.report}")

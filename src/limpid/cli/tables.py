@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from limpid.catalog.rules import Check
     from limpid.evaluation.reference_free.assessment import Assessment
     from limpid.workflows.assess_files import FileAssessment
+    from limpid.workflows.auto import Course
     from limpid.workflows.benchmark import BenchmarkTable
     from limpid.workflows.cache import CacheKind
     from limpid.workflows.demo import Demo
@@ -28,6 +29,7 @@ __all__ = [
     "cache_table",
     "check_table",
     "cohort_table",
+    "course_table",
     "demo_document",
     "demo_table",
     "insight_lines",
@@ -200,6 +202,35 @@ def cohort_table(cohorts: Sequence[Cohort]) -> Table:
         )
         for one in cohorts
     )
+
+
+def course_table(courses: Sequence[Course]) -> Table:
+    """Return a line for each cohort of an autopilot."""
+    columns = {
+        "cohort": "right",
+        "images": "right",
+        "sigma": "right",
+        "minutes": "right",
+        "denoised by": "left",
+        "PSNR dB": "right",
+        "others dB": "right",
+    }
+    return columns, (
+        (
+            str(one.cohort.id),
+            str(one.cohort.images),
+            f"{one.cohort.sigma:.4g}",
+            f"{one.minutes:.1f}" if one.minutes else "",
+            "to be found out" if one.decision is None else one.decision.winner.name,
+            _decibels(None if one.decision is None else one.decision.psnr),
+            _decibels(None if one.proof is None else one.proof.psnr),
+        )
+        for one in courses
+    )
+
+
+def _decibels(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def insight_lines(found: Mapping[str, Any]) -> Iterator[str]:

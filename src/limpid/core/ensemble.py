@@ -6,13 +6,14 @@ weights come from a recipe (``recipes/``) and lie beside the module that uses th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+
+_Doubles = npt.NDArray[np.float64]
 
 __all__ = ["FEATURE_MOST", "Ensemble"]
 
@@ -45,15 +46,13 @@ class Ensemble:
         """Return a number that came with the weights."""
         return float(self._arrays[name])
 
-    def predict(self, features: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-        """Return the value and its error, for features of shape (N,)."""
+    def predict(self, features: npt.NDArray[np.floating[Any]]) -> tuple[_Doubles, _Doubles]:
+        """Return the value and its error, each of shape (...), for features of shape (..., N)."""
         x = np.clip((features - self._arrays["mean"]) / self._arrays["scale"], -FEATURE_MOST, FEATURE_MOST)
-        outputs = np.stack([self._run(member, x.astype(np.float32)) for member in range(len(self._arrays["w0"]))])
-        return float(outputs[:, 0].mean(dtype=np.float64)), math.exp(outputs[:, 1].mean(dtype=np.float64))
-
-    def _run(self, member: int, h: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        h = x.astype(np.float32)[..., None, :, None]
         for layer in range(_LAYERS):
-            h = self._arrays[f"w{layer}"][member] @ h + self._arrays[f"b{layer}"][member]
+            h = self._arrays[f"w{layer}"] @ h + self._arrays[f"b{layer}"][..., None]
             if layer < _LAYERS - 1:
                 h = h / (1 + np.exp(-h))
-        return h
+        outputs = h[..., 0].mean(axis=-2, dtype=np.float64)
+        return outputs[..., 0], np.exp(outputs[..., 1])

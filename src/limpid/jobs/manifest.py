@@ -33,6 +33,7 @@ _COLUMNS: Final = {
     "size": "BIGINT",
     "version": "VARCHAR",
     "sha256": "VARCHAR",
+    "way": "INTEGER",
 }
 
 #: Items that are in memory at a time.
@@ -64,6 +65,8 @@ class Item:
         Stamp of the input when it was planned.
     sha256 : str or None
         Hash of its contents then, where it was asked for.
+    way : int or None
+        Which of several ways to do it, for tasks that know some.
     """
 
     number: int
@@ -73,6 +76,7 @@ class Item:
     size: int | None = None
     version: str | None = None
     sha256: str | None = None
+    way: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

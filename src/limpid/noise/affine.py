@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from limpid.core.image import FloatArray
-from limpid.noise.correction import Level, measure_level
+from limpid.noise.correction import Level, measure_level, measure_levels
+from limpid.noise.order import rising, taken
 
 __all__ = ["Line", "fit_line"]
 
@@ -78,26 +79,36 @@ def fit_line(mean: FloatArray, energy: FloatArray, *, step: int) -> Line:
     bins = min(len(mean) * step**2 // _BIN_PX, _BINS_MOST, len(mean) // _BLOCKS_LEAST)
     if max(bins, _BINS_LEAST) * _BLOCKS_LEAST > len(mean) or level.variance <= 0:
         return line
-    order = np.argsort(mean)
-    mean, energy = mean[order], np.take(energy, order, axis=0)
-    count = max(bins, _BINS_LEAST)
-    members = list(zip(np.array_split(mean, count), np.array_split(energy, count), strict=True))
+    members = _binned(mean, energy, max(bins, _BINS_LEAST))
     for _ in range(2):
-        points = np.array([_point(signals, energies, line, step) for signals, energies in members])
+        points = np.concatenate([_points(signals, energies, line, step) for signals, energies in members])
         line = _through(points, level, signal)
-    scale = measure_level(energy / line.variance(mean)[:, None], step=step)
-    return _scaled(line, scale, mean)
+    # Blocks divided by one variance all the same show what they showed before.
+    one = level._replace(variance=1.0)
+    return _scaled(line, measure_level(energy / line.variance(mean), step=step) if line.gain > 0 else one, mean)
 
 
-def _point(mean: FloatArray, energy: FloatArray, line: Line, step: int) -> tuple[float, float, float]:
-    """Return signal, variance and its error in one bin."""
-    expected = line.variance(mean)
-    level = measure_level(energy / expected[:, None], step=step)
-    smooth = energy[:, 0] / expected
-    few = np.argpartition(smooth, len(mean) // 5)[: len(mean) // 5 + 1]
-    signal = float(mean[few].mean(dtype=np.float64))
-    variance = level.variance * float(line.variance(np.array(signal)))
-    return signal, variance, variance * level.error
+def _binned(mean: FloatArray, energy: FloatArray, bins: int) -> list[tuple[FloatArray, FloatArray]]:
+    """Return bins of equal length, shapes (bins, N) and (7, bins, N): first those that have one block more, if any."""
+    order = rising(mean[None])[0]
+    length, longer = divmod(len(mean), bins)
+    parts = (longer, order[: longer * (length + 1)]), (bins - longer, order[longer * (length + 1) :])
+    return [
+        (mean[which].reshape(count, -1), np.take(energy, which, axis=1).reshape(len(energy), count, -1))
+        for count, which in parts
+        if count
+    ]
+
+
+def _points(mean: FloatArray, energy: FloatArray, line: Line, step: int) -> npt.NDArray[np.float64]:
+    """Return signal, variance and its error in each bin, shape (bins, 3)."""
+    scaled = energy / line.variance(mean)
+    levels = measure_levels(scaled, step=step)
+    share = mean.shape[1] // 5
+    few = np.argpartition(scaled[0], share, axis=1)[:, : share + 1]
+    signal = taken(mean, few).mean(axis=1, dtype=np.float64)
+    variance = line.variance(signal) * [level.variance for level in levels]
+    return np.stack([signal, variance, variance * [level.error for level in levels]], axis=1)
 
 
 def _through(points: npt.NDArray[np.floating[Any]], level: Level, signal: float) -> Line:

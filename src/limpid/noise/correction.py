@@ -20,12 +20,16 @@ from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from limpid.core.ensemble import Ensemble
 from limpid.core.image import FloatArray
 from limpid.noise.blocks import BAND_COUNTS, SMOOTH_BANDS
+from limpid.noise.order import rising, taken
 
-__all__ = ["Level", "features", "line_reach", "measure_level"]
+_Doubles = npt.NDArray[np.float64]
+
+__all__ = ["Level", "features", "line_reach", "measure_level", "measure_levels"]
 
 #: Shares of the blocks, smoothest first, whose mean energies are compared; the level is measured on the third.
 _SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0)
@@ -36,6 +40,10 @@ _PLACES: Final = (0.01, 0.05, 0.2, 0.5, 0.8)
 
 #: Fewest blocks in a share (where there are as many).
 _LEAST_BLOCKS: Final = 16
+
+#: Means over the bands that tell how smooth a block is, and over those of the highest frequencies.
+_SMOOTH_WEIGHTS: Final = BAND_COUNTS[:SMOOTH_BANDS] / BAND_COUNTS[:SMOOTH_BANDS].sum()
+_NOISY_WEIGHTS: Final = BAND_COUNTS[SMOOTH_BANDS + 1 :] / BAND_COUNTS[SMOOTH_BANDS + 1 :].sum()
 
 
 class Level(NamedTuple):
@@ -52,41 +60,62 @@ class Level(NamedTuple):
         return self.variance / spread, self.variance * spread
 
 
-def features(energy: FloatArray, *, step: int) -> tuple[float, FloatArray]:
-    """Return the mean energy of the smoothest tenth of the blocks, and the curve described above, shape (34,).
+#: Of blocks that hold nothing at all.
+NOTHING: Final = Level(0.0, 0.0, 1.0)
+
+
+def features(energy: FloatArray, *, step: int) -> tuple[_Doubles, FloatArray]:
+    """Return the mean energy of the smoothest tenth of the blocks, and the curve described above.
 
     Parameters
     ----------
-    energy : array, shape (N, 7)
-        As in :class:`limpid.noise.blocks.Blocks`, each block divided by the variance expected at its signal.
+    energy : array, shape (7, groups, N)
+        As in :class:`limpid.noise.blocks.Blocks`, each block divided by the variance expected at its signal. Groups are
+        looked at each by itself.
+    step : int
+        Distance of neighbouring blocks in pixels.
+
+    Returns
+    -------
+    base : array, shape (groups,)
+    curve : array, shape (groups, 34)
+    """
+    count = energy.shape[-1]
+    smooth = np.einsum("b,bgn->gn", _SMOOTH_WEIGHTS, energy[:SMOOTH_BANDS])
+    ends = np.array([max(int(share * count), min(count, _LEAST_BLOCKS)) for share in _SHARES])
+    apart, which = np.unique(ends, return_inverse=True)
+    places = [min(int(place * count), count - 1) for place in _PLACES]
+    order = rising(smooth)
+    by_smoothness = taken(energy[SMOOTH_BANDS:], order)
+    parts = np.add.reduceat(by_smoothness, np.concatenate([[0], apart[:-1]]), axis=-1, dtype=np.float64)
+    means = (np.cumsum(parts, axis=-1) / apart)[..., which]
+    base = _NOISY_WEIGHTS @ means[1:, :, _BASE]
+    shares = np.moveaxis(means, 0, -1).reshape(len(base), -1)
+    ratios = np.hstack([shares, taken(smooth, order[:, places])]) / np.where(base > 0, base, 1)[:, None]
+    size = np.full((len(base), 1), math.log(count * step**2))
+    return base, np.hstack([np.log(ratios + 1e-6), size]).astype(np.float32)
+
+
+def measure_levels(energy: FloatArray, *, step: int) -> list[Level]:
+    """Return the variance of the noise in groups of blocks, in the unit of their energies.
+
+    Parameters
+    ----------
+    energy : array, shape (7, groups, N)
+        As for :func:`features`.
     step : int
         Distance of neighbouring blocks in pixels.
     """
-    count = len(energy)
-    smooth = energy[:, :SMOOTH_BANDS] @ (BAND_COUNTS[:SMOOTH_BANDS] / BAND_COUNTS[:SMOOTH_BANDS].sum())
-    order = np.argsort(smooth)
-    ends = np.array([max(int(share * count), min(count, _LEAST_BLOCKS)) for share in _SHARES])
-    apart, which = np.unique(ends, return_inverse=True)
-    sorted_energy = np.take(energy, order, axis=0)[:, SMOOTH_BANDS:]
-    parts = np.add.reduceat(sorted_energy, np.concatenate([[0], apart[:-1]]), axis=0, dtype=np.float64)
-    means = (np.cumsum(parts, axis=0) / apart[:, None])[which]
-    base = float(means[_BASE, 1:] @ BAND_COUNTS[SMOOTH_BANDS + 1 :] / BAND_COUNTS[SMOOTH_BANDS + 1 :].sum())
-    if base <= 0:
-        return 0.0, np.zeros(len(_SHARES) * (energy.shape[1] - SMOOTH_BANDS) + len(_PLACES) + 1, np.float32)
-    places = smooth[order[[min(int(place * count), count - 1) for place in _PLACES]]]
-    ratios = np.concatenate([means.ravel(), places]) / base
-    curve: FloatArray = np.append(np.log(ratios + 1e-6), math.log(count * step**2)).astype(np.float32)
-    return base, curve
+    networks = _networks()
+    base, curve = features(energy, step=step)
+    shift, error = networks.predict(curve)
+    variance, reach = base * np.exp(shift), networks.constant("reach")
+    return [Level(float(v), float(e), reach) if v > 0 else NOTHING for v, e in zip(variance, error, strict=True)]
 
 
 def measure_level(energy: FloatArray, *, step: int) -> Level:
-    """Return the variance of the noise in blocks, in the unit of their energies; parameters as in `features`."""
-    base, curve = features(energy, step=step)
-    if base <= 0:
-        return Level(0.0, 0.0, 1.0)
-    networks = _networks()
-    shift, error = networks.predict(curve)
-    return Level(base * math.exp(shift), error, networks.constant("reach"))
+    """Return the variance of the noise in blocks, shape (7, N), as :func:`measure_levels` does."""
+    return measure_levels(energy[:, None], step=step)[0]
 
 
 def line_reach() -> float:

@@ -30,6 +30,9 @@ _LOWEST: Final = 4
 #: Rounds of reweighting by the fitted spectrum.
 _ROUNDS: Final = 3
 
+#: Where coefficients hold less, in units of the noise's variance, they hold nothing: a drawing's straight edges.
+_NOTHING: Final = 1e-12
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -67,6 +70,11 @@ class Correlation:
     along_x: tuple[float, ...]
     along_y: tuple[float, ...]
 
+    @property
+    def neighbours(self) -> tuple[float, float, float]:
+        """Correlation of horizontal, vertical and diagonal neighbours."""
+        return self.x, self.y, self.diagonal
+
 
 def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Correlation:
     """Return the correlation that a spectrum shows.
@@ -95,7 +103,7 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
     high = slice(_LOWEST, None)
     shared = float(spectrum[high, 0].mean()), float(spectrum[0, high].mean())
     single = float(spectrum[high, 1:].mean()), float(spectrum[1:, high].mean())
-    rows, columns = (math.sqrt(max(a / b - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
+    rows, columns = (math.sqrt(max(a / max(b, _NOTHING) - 1, 0.0) / SIDE) for a, b in zip(shared, single, strict=True))
     error = math.sqrt(covariance[1, 1])
     along_x, along_y = (_along(mean) for mean in (spectrum[high].mean(axis=0), spectrum[:, high].mean(axis=1)))
     return Correlation(x, y, diagonal, error, power, rows, columns, texture, along_x, along_y)
@@ -104,7 +112,7 @@ def correlate(spectrum: FloatArray, *, independent: float, texture: float) -> Co
 def _along(spectrum: FloatArray) -> tuple[float, ...]:
     """Return the correlation at lags 1 to 7 of rows whose squared coefficients have these means, shape (8,)."""
     # As many lags as coefficients: their autocovariances follow exactly.
-    solution = np.linalg.solve(_along_design(SIDE), spectrum.astype(np.float64))
+    solution = np.linalg.solve(_ALONG, spectrum.astype(np.float64))
     power = max(float(solution[0]), 1e-6)
     return tuple(float(np.clip(one / power, -1, 1)) for one in solution[1:])
 
@@ -124,3 +132,4 @@ def _along_design(lags: int) -> FloatArray:
 
 
 _DESIGN: Final = _design()
+_ALONG: Final = _along_design(SIDE)

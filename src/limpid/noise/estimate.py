@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
 
 from limpid.core.arguments import check_number
+from limpid.core.cores import usable_cores
 from limpid.core.image import Array, Image
 from limpid.noise import facts, impulses
 from limpid.noise.affine import Line, fit_line
@@ -49,7 +49,7 @@ _IMPULSE_SIGMA: Final = 0.01
 _IMPULSE_BUDGET_PX: Final = 2**19
 
 
-def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
+def estimate_noise(image: Image, *, offset: float = 0.0, threads: int | None = None) -> NoiseEstimate:
     """Measure the noise of an image, in the image's own units.
 
     The variance is taken to follow ``gain * signal + floor``. It is measured on the high frequencies of smooth blocks,
@@ -69,6 +69,8 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
         Rounding to integers counts as noise.
     offset : float
         Value of no light, in the image's own units: needed for the read noise alone.
+    threads : int, optional
+        Channels that are measured at a time; as many as there are cores where not told.
 
     Returns
     -------
@@ -86,8 +88,9 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
     planes = image.planes()
     if len(planes) > _PLANES:
         planes = planes[np.linspace(0, len(planes) - 1, _PLANES).round().astype(int)]
-    with ThreadPoolExecutor(min(planes.shape[-1], os.cpu_count() or 1)) as threads:
-        measured = list(threads.map(_measure, np.moveaxis(planes, -1, 0)))
+    tiles = np.ascontiguousarray(np.moveaxis(sample_tiles(planes), -1, 0))
+    with ThreadPoolExecutor(min(len(tiles), threads or usable_cores())) as pool:
+        measured = list(pool.map(_measure, tiles))
     found = _with_guesses(measured)
     noise = NoiseEstimate(
         tuple(found),
@@ -98,7 +101,7 @@ def estimate_noise(image: Image, *, offset: float = 0.0) -> NoiseEstimate:
         bits=facts.bits_used(planes),
     )
     return dataclasses.replace(
-        noise, impulse_share=_impulse_share(planes, noise), fixed_pattern=_fixed_pattern(planes, found)
+        noise, impulse_share=_impulse_share(tiles, noise), fixed_pattern=_fixed_pattern(planes, found)
     )
 
 
@@ -107,7 +110,7 @@ def _fixed_pattern(planes: Array, single: list[ChannelNoise]) -> float | None:
     if len(planes) < _PATTERN_PLANES or not all(one.measured for one in single):
         return None
     mean = planes.mean(axis=0, dtype=np.float32)[None]
-    together = [_measure(channel) for channel in np.moveaxis(mean, -1, 0)]
+    together = [_measure(tiles) for tiles in np.moveaxis(sample_tiles(mean), -1, 0)]
     if not all(one.measured for one in together):
         return None
     # One plane holds noise + pattern, the mean of N holds noise / N + pattern, in variances.
@@ -119,9 +122,9 @@ def _fixed_pattern(planes: Array, single: list[ChannelNoise]) -> float | None:
     return math.sqrt(sum(variances) / len(variances))
 
 
-def _impulse_share(planes: Array, noise: NoiseEstimate) -> float:
-    tiles = np.stack([sample_tiles(planes[..., c]) for c in range(planes.shape[-1])], axis=-1)
-    tiles = tiles[:: max(1, tiles[..., 0].size // _IMPULSE_BUDGET_PX)]
+def _impulse_share(channels: Array, noise: NoiseEstimate) -> float:
+    """Return the share in tiles of all channels, shape (C, N, Y, X)."""
+    tiles = np.moveaxis(channels[:, :: max(1, channels[0].size // _IMPULSE_BUDGET_PX)], 0, -1)
     return impulses.impulse_share(tiles, np.maximum(noise.sigma_at(tiles), _IMPULSE_SIGMA * noise.span))
 
 
@@ -137,18 +140,19 @@ def _with_guesses(found: list[ChannelNoise]) -> list[ChannelNoise]:
     return [one if one.measured else guess for one in found]
 
 
-def _measure(planes: Array) -> ChannelNoise:
+def _measure(tiles: Array) -> ChannelNoise:
     """Measure one channel, shape (N, Y, X)."""
-    tiles = sample_tiles(planes)
-    values = tiles[np.isfinite(tiles)] if tiles.dtype.kind == "f" else tiles
-    if not values.size or planes.size == 1:
+    values = facts.finite_values(tiles)
+    if not values.size or tiles.size == 1:
         return UNKNOWN
     low, high = float(values.min()), float(values.max())
     if low == high:
         return NO_NOISE
-    if min(planes.shape[1:]) < SIDE:
+    if min(tiles.shape[1:]) < SIDE:
         return UNKNOWN
-    clipped = (_piles_up(values, low, 1), _piles_up(values, high, -1))
+    low_counts, high_counts = facts.counts_at_ends(values)
+    # Values are clipped at an end where more are there than at the next value inwards.
+    clipped = (low_counts[0] > low_counts[1], high_counts[0] > high_counts[1])
     blocks = cut_blocks(tiles, low=low, high=high, clipped=clipped)
     usable = blocks.whole
     if 2 * int((blocks.constant & usable).sum()) < int(usable.sum()):
@@ -172,7 +176,8 @@ def _measure(planes: Array) -> ChannelNoise:
 
 
 def _line(blocks: Blocks, usable: Array) -> Line:
-    return fit_line(blocks.mean[usable], blocks.energy[usable], step=blocks.step)
+    which = np.flatnonzero(usable)
+    return fit_line(blocks.mean[which], np.take(blocks.energy, which, axis=1), step=blocks.step)
 
 
 def _correlation(
@@ -182,7 +187,7 @@ def _correlation(
     variance = line.variance(np.where(np.isfinite(blocks.mean), blocks.mean, 0))
     if line.level.variance <= _ROUNDING or min(tiles.shape[1:]) < 2 * SIDE:
         return None
-    energy = np.where(usable, blocks.energy.sum(axis=1) / variance, np.inf)
+    energy = np.where(usable, blocks.energy.sum(axis=0) / variance, np.inf)
     around = np.where(usable, blocks.around(energy), np.inf)
     count = max(int(_SMOOTH_SHARE * usable.sum()), _SMOOTH_LEAST)
     if int(np.isfinite(around).sum()) < count:
@@ -192,7 +197,7 @@ def _correlation(
     found = spectrum(tiles, chosen, variance[chosen], low=low, high=high, step=blocks.step)
     if not (np.isfinite(found).all() and found.any()):
         return None  # the smoothest blocks hold nothing at all: that is no noise to measure
-    total = blocks.energy[chosen] @ BAND_COUNTS / variance[chosen]
+    total = BAND_COUNTS @ np.compress(chosen, blocks.energy, axis=1) / variance[chosen]
     texture = float(total.var() / max(float(total.mean()) ** 2, 1e-30))
     return correlate(found, independent=count / _OVERLAP[blocks.step], texture=texture)
 
@@ -228,10 +233,3 @@ def _in_units(line: Line, correlation: Correlation | None, signal: float, low: f
         correlation=correlation,
         points=(line.points * scale + np.array([low, 0.0, 0.0])).astype(np.float32),
     )
-
-
-def _piles_up(values: Array, end: float, towards: int) -> bool:
-    """Tell whether values are clipped at an end: more of them there than at the next value inwards."""
-    inside = values[values != end]
-    next_value = inside.min() if towards > 0 else inside.max()
-    return int((values == end).sum()) > int((inside == next_value).sum())

@@ -156,6 +156,8 @@ def _find(plane: FloatArray, sigma: FloatArray) -> _Mask:
     noise = sigma[y, x]
     enough = np.isfinite(near).sum(axis=0) >= _LEAST_NEAR
     worth = enough & np.isfinite(height) & (np.abs(height) > _LEAST * noise)
+    if not worth.any():
+        return found
     y, x, near, middle = y[worth], x[worth], near[:, worth], middle[worth]
     excess = np.abs(height[worth]) - _LEAST * noise[worth]
     noise = _BY_NOISE * noise[worth]

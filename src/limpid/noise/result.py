@@ -71,6 +71,11 @@ class ChannelNoise:
         # Light ends where the line meets zero, if it does so above 0.
         return PoissonGaussian(self.gain, self.floor, max(-self.floor / self.gain, 0.0))
 
+    def sigma_at(self, values: Array) -> FloatArray:
+        """Return the standard deviation at each noisy pixel, never below half of `sigma`."""
+        level: FloatArray = np.sqrt(np.maximum(self.model.variance(values), self.sigma**2 / 4)).astype(np.float32)
+        return level
+
     def times(self, factor: float) -> ChannelNoise:
         """Return this noise times a factor on the same signal, as averaging leaves it of white noise."""
         squared = factor**2
@@ -84,6 +89,14 @@ class ChannelNoise:
             floor_interval=(self.floor_interval[0] * squared, self.floor_interval[1] * squared),
             points=self.points * np.array([1, squared, squared], np.float32),
         )
+
+    def surely(self, error: float) -> ChannelNoise:
+        """Return this noise with an interval of `sigma` for an error of the logarithm of its variance.
+
+        The error is the scale of a Student's t of 4 degrees of freedom.
+        """
+        factor = math.exp(_T4_REACH * error / 2)
+        return dataclasses.replace(self, sigma_interval=(self.sigma / factor, self.sigma * factor))
 
     def white(self) -> bool | None:
         """Return whether neighbouring pixels' noise is independent; None where that can't be told."""
@@ -272,10 +285,12 @@ class NoiseEstimate:
 
         Never below half of a channel's `sigma`, so that a pixel that is dark by chance isn't taken for quiet.
         """
-        least = [one.sigma**2 / 4 for one in self.channels]
-        variances = [one.model.variance(planes[..., c]) for c, one in enumerate(self.channels)]
-        level: FloatArray = np.sqrt(np.maximum(np.stack(variances, axis=-1), least)).astype(np.float32)
-        return level
+        if planes.dtype.kind == "f":
+            levels = [one.sigma_at(planes[..., c]) for c, one in enumerate(self.channels)]
+        else:
+            every = np.arange(np.iinfo(planes.dtype).max + 1, dtype=planes.dtype)
+            levels = [np.take(one.sigma_at(every), planes[..., c]) for c, one in enumerate(self.channels)]
+        return np.moveaxis(np.stack(levels), 0, -1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; None where something could not be measured."""

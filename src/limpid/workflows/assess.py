@@ -221,11 +221,10 @@ def _apart(name: str, shape: tuple[int, ...], noisy: Image) -> ImageError:
 def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None) -> NoiseKnown:
     """Return what is known of the noise, in units of the value range."""
     measured = told if isinstance(told, NoiseEstimate) else found
-    correlated = found.white is False and found.correlation is not None
-    each = [c.correlation for c in found.channels]
-    correlation = None
-    if correlated and all(one is not None for one in each):
-        correlation = tuple((one.x, one.y, one.diagonal) for one in each if one is not None)
+    # Where only a level is told, how the noise is correlated is measured.
+    shown = measured if measured.correlation is not None else found
+    each = [c.correlation for c in shown.channels if c.correlation is not None]
+    correlation = tuple(each) if shown.white is False and len(each) == len(shown.channels) else None
     error, level, refusal = measured.variance_error, None, None
     if told is None or isinstance(told, NoiseEstimate):
         models = measured.models
@@ -238,7 +237,6 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
         elif math.isinf(error) or measured.sigma == 0:
             error, refusal = math.inf, "no noise was found that could be told from none"
     else:
-        # What is told is the level; how the noise is correlated is measured.
         models, error = models_of(noisy, told), 0.0 if correlation is None else _CORRELATION_ERROR
         _, levels = level_of(noisy, told)
         told_sigma = rms(levels)

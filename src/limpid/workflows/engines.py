@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from limpid.core.cores import usable_cores
@@ -29,7 +28,7 @@ def _ray(task: DenoiseTask) -> Engine:
     """Return Ray, whose workers have one core each if nothing else is asked for: no core then waits for another."""
     options = task.options
     cores = options.threads or 1
-    task = DenoiseTask(task.root, replace(options, threads=cores))
+    task = task.with_options(threads=cores)
 
     def run(job: Job, numbers: Sequence[int]) -> Generator[Receipt, None, None]:
         from limpid.jobs.engines.ray import run_ray
@@ -59,7 +58,7 @@ def _share(task: DenoiseTask, processes: int, cores: int) -> DenoiseTask:
     if processes == 1:
         return task
     memory = None if task.options.memory is None else task.options.memory // processes
-    return DenoiseTask(task.root, replace(task.options, threads=cores // processes, memory=memory))
+    return task.with_options(threads=cores // processes, memory=memory)
 
 
 def _fitting(memory: int | None) -> int:

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path, PurePath
 
 from limpid.core.errors import OptionError
-from limpid.io.own import JOB_FOLDER
+from limpid.io.own import OWN_FOLDERS
 from limpid.io.paths import file_identity, is_folder, is_image_path
 from limpid.io.sources.item import Item
 from limpid.io.sources.local import fixed_part, nothing_at, place, walk
@@ -80,7 +80,7 @@ def named(inputs: Iterable[str | PathLike[str]]) -> list[str]:
     names = [os.fspath(given) for given in inputs]
     if not all(names):
         raise OptionError("the name of an input is empty; name image files, folders or globs.")
-    kept = [name for name in names if PurePath(name).name != JOB_FOLDER]
+    kept = [name for name in names if PurePath(name).name not in OWN_FOLDERS]
     if not kept:
         raise OptionError("no input; name image files, folders or globs.")
     return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
@@ -13,20 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from limpid.core.errors import OptionError, WriteError
+from limpid.io.sources.item import address_of
 from limpid.io.stores import is_url
-from limpid.jobs import About, Item
-from limpid.jobs.names import texts_from
+from limpid.jobs import About, Item, JobFolder, check_same, last_rows
+from limpid.jobs.names import texts_from, uri_in
 from limpid.workflows.engines import engine_for
 from limpid.workflows.job import Done, items_of, run_job
-from limpid.workflows.options import DenoiseOptions
-from limpid.workflows.plan import plan_outputs
-from limpid.workflows.planned import Plan
+from limpid.workflows.options import DenoiseOptions, Way
+from limpid.workflows.plan import plan_outputs, store_of
+from limpid.workflows.planned import Plan, shown_below
 from limpid.workflows.task import DenoiseTask, FileResult, names_of
 from limpid.workflows.watcher import Watcher
 
 __all__ = [
     "FileResult",
     "FilesSummary",
+    "Ways",
     "about",
     "check_recorded",
     "collected",
@@ -36,6 +38,22 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Images of a call that are denoised in another way than the options say.
+
+    Attributes
+    ----------
+    known : sequence of Way
+        The ways there are.
+    of : callable
+        Place of the way of an image in `known`, by its URI; None for that of the options.
+    """
+
+    known: Sequence[Way]
+    of: Callable[[str], int | None]
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,7 @@ def denoise_files(
     output: str | PathLike[str] | None = None,
     *,
     options: DenoiseOptions | None = None,
+    ways: Ways | None = None,
     watcher: Watcher[FileResult] | None = None,
 ) -> FilesSummary:
     """Denoise files, folders and globs into a folder, a file, or in place.
@@ -80,6 +99,8 @@ def denoise_files(
         As in :func:`~limpid.workflows.plan.plan_outputs`.
     options : DenoiseOptions, optional
         Default: all defaults.
+    ways : Ways, optional
+        Which images are denoised in another way.
     watcher : Watcher, optional
         Told of each row.
 
@@ -97,12 +118,39 @@ def denoise_files(
         check_recorded(plan, "resume")
     if options.engine != "local":
         check_recorded(plan, f"engine {options.engine}")
-    task = DenoiseTask(plan.store.address, options)
+    task = DenoiseTask(plan.store.address, options, () if ways is None else ways.known)
     warn_of_memory(task)
     if watcher is not None:
         watcher.planned(len(plan.images))
-    results = collected(_dry(plan) if options.dry_run else _run(plan, task, inputs), watcher)
+    results = collected(_dry(plan) if options.dry_run else _run(plan, task, inputs, ways), watcher)
     return FilesSummary(results, spelled(output), time.perf_counter() - started)
+
+
+def can_resume(
+    inputs: Sequence[str | PathLike[str]], output: str | PathLike[str], *, options: DenoiseOptions, ways: Ways | None
+) -> bool:
+    """Return whether :func:`denoise_files` with these arguments could go on with what is on record in a folder."""
+    store = store_of(fspath(output))
+    if not JobFolder.exists_in(store):
+        return False
+    task = DenoiseTask(store.address, options, () if ways is None else ways.known)
+    try:
+        for job in JobFolder(store).jobs():
+            check_same(job, about(task, inputs))
+    except OptionError:
+        return False
+    return True
+
+
+def outputs_by_uri(output: str | PathLike[str]) -> dict[str, str]:
+    """Return where the result of each image of a folder on this machine is, by the URI of the image."""
+    store = store_of(fspath(output))
+    rows = last_rows(JobFolder(store).jobs()).values()
+    return {
+        uri_in(row["input"], store.address): shown_below(store.address, address_of(row["output"]))
+        for row in rows
+        if row["status"] == "ok"
+    }
 
 
 def spelled(output: str | PathLike[str] | None) -> str | None:
@@ -155,11 +203,14 @@ def _dry(plan: Plan) -> Generator[Placed, None, None]:
         yield place, FileResult(one.name, plan.output_of(one), "error" if one.error else "planned", one.error)
 
 
-def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> Generator[Placed, None, None]:
+def _run(
+    plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]], ways: Ways | None
+) -> Generator[Placed, None, None]:
     """Yield what becomes of each image as it is done."""
     options = task.options
     plan = _ready(plan, options)
-    items = list(items_of(plan, checksums=options.checksums))
+    way_of = (lambda _: None) if ways is None else ways.of
+    items = list(items_of(plan, checksums=options.checksums, way_of=way_of))
     places = {(item.input, item.output): item.number for item in items}
     if plan.recorded:
         engine = engine_for(task)
@@ -180,9 +231,12 @@ def _run(plan: Plan, task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -
 def about(task: DenoiseTask, inputs: Sequence[str | PathLike[str]]) -> About:
     """Return what the header of a job says of a call."""
     text_of = texts_from(task.root)
+    options = task.options.deciding(task.denoiser)
+    if task.ways:
+        options["ways"] = [{**task.denoiser_of(one.model).identity, "strength": one.strength} for one in task.ways]
     return About(
         model=dict(task.denoiser.identity),
-        options=task.options.deciding(task.denoiser),
+        options=options,
         inputs=[text_of(name if is_url(name) else Path(name).expanduser()) for name in inputs],
     )
 

@@ -32,7 +32,7 @@ class Done(NamedTuple):
     earlier: bool = False
 
 
-def items_of(plan: Plan, *, checksums: bool) -> Iterator[Item]:
+def items_of(plan: Plan, *, checksums: bool, way_of: Callable[[str], int | None] = lambda _: None) -> Iterator[Item]:
     """Yield the images of a call as items.
 
     Parameters
@@ -41,6 +41,8 @@ def items_of(plan: Plan, *, checksums: bool) -> Iterator[Item]:
         What goes where.
     checksums : bool
         Whether to read every input for the hash of its contents.
+    way_of : callable
+        Which way an image is to be done, by its URI; None for that of the options.
     """
     text_of = uri_texts_from(plan.store.address)
     for number, one in enumerate(plan.images):
@@ -52,7 +54,7 @@ def items_of(plan: Plan, *, checksums: bool) -> Iterator[Item]:
         if checksums:
             with suppress(LimpidError, OSError):  # it will be said when it is to be denoised
                 sha256 = _sha256_of(one.uri)
-        yield Item(number, source, uri_of(one.output), None, one.size, one.version, sha256)
+        yield Item(number, source, uri_of(one.output), None, one.size, one.version, sha256, way_of(one.uri))
 
 
 def _sha256_of(uri: str) -> str:

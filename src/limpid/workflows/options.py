@@ -15,7 +15,7 @@ from limpid.io import DEFAULT_MAX_PIXELS, format_named
 if TYPE_CHECKING:
     from limpid.inference.runtimes import Runtime
 
-__all__ = ["ENGINES", "DenoiseOptions"]
+__all__ = ["ENGINES", "DenoiseOptions", "Way"]
 
 #: What does the images of a call.
 ENGINES: Final = ("local", "ray")
@@ -115,6 +115,20 @@ class DenoiseOptions:
             "runtime": None if runtime is None else runtime.name,
             "device": None if runtime is None else _device(runtime),
         }
+
+
+@dataclass(frozen=True)
+class Way:
+    """How some images of a call are denoised, where not all are denoised alike.
+
+    Attributes
+    ----------
+    model, strength
+        In place of those of the options.
+    """
+
+    model: str
+    strength: float = 1.0
 
 
 def _device(runtime: Runtime) -> str:

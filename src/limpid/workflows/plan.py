@@ -20,7 +20,7 @@ from limpid.workflows.expand import folder_above, named
 from limpid.workflows.planned import Plan, Planned
 from limpid.workflows.spool import Spool
 
-__all__ = ["plan_outputs"]
+__all__ = ["plan_outputs", "store_of"]
 
 
 def plan_outputs(
@@ -78,7 +78,7 @@ def _below(target: str, names: Sequence[str], format_: str | None) -> Plan:
     if is_url(target) and is_image_path(target):
         raise OptionError(f"-o {target}: in a store, -o names what outputs are below, not an image; leave it out.")
     images = _planned(find_items(names, outside=target), _Naming(format_).output_of)
-    return Plan(images, _store(target), target, recorded=True)
+    return Plan(images, store_of(target), target, recorded=True)
 
 
 def _one_file(target: Path, names: Sequence[str]) -> Plan:
@@ -87,7 +87,7 @@ def _one_file(target: Path, names: Sequence[str]) -> Plan:
     if len(found) != 1 or (len(names) == 1 and is_folder(Path(names[0]).expanduser())):
         raise OptionError(f"-o {target} names a file, which is for one input file; name a folder instead.")
     images = _planned(found, lambda _: target.name)
-    return Plan(images, _store(str(target.parent)), str(target.parent), recorded=False, single=True)
+    return Plan(images, store_of(str(target.parent)), str(target.parent), recorded=False, single=True)
 
 
 def _in_place(names: Sequence[str]) -> Plan:
@@ -124,7 +124,7 @@ def _planned(items: Iterable[Item], output_of: Callable[[Item], str]) -> Spool[P
     return images
 
 
-def _store(target: str) -> Store:
+def store_of(target: str) -> Store:
     """Return the store of outputs, without links on the way to it."""
     return store_at(target if is_url(target) else Path(target).resolve())
 

@@ -8,8 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -26,7 +25,7 @@ from limpid.jobs import Item, Row
 from limpid.jobs.names import uri_in
 from limpid.workflows.denoise import Denoised, run_denoise
 from limpid.workflows.models import load_model
-from limpid.workflows.options import DenoiseOptions
+from limpid.workflows.options import DenoiseOptions, Way
 from limpid.workflows.planned import shown, shown_below
 from limpid.workflows.room import Room
 
@@ -113,33 +112,48 @@ class DenoiseTask:
         Address of the folder that items name their files from.
     options : DenoiseOptions
         How.
+    ways : sequence of Way
+        How else, for items that say which.
     """
 
-    def __init__(self, root: str, options: DenoiseOptions) -> None:
+    def __init__(self, root: str, options: DenoiseOptions, ways: Sequence[Way] = ()) -> None:
         self.root = root
         self._store = store_at(root)
         self.options = options
+        self.ways = tuple(ways)
         self._room = Room(None if options.memory is None else max(options.memory - BASE_BYTES, 0))
         self._loading = threading.Lock()
+        self._loaded: dict[str, Denoiser] = {}
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, DenoiseOptions]]:
-        return type(self), (self.root, self.options)
+    def __reduce__(self) -> tuple[type[Self], tuple[str, DenoiseOptions, tuple[Way, ...]]]:
+        return type(self), (self.root, self.options, self.ways)
 
     @property
     def denoiser(self) -> Denoiser:
-        """What removes the noise; loaded once, whichever thread comes first."""
-        with self._loading:
-            return self._loaded
+        """What removes the noise."""
+        return self.denoiser_of(self.options.model)
 
-    @cached_property
-    def _loaded(self) -> Denoiser:
-        return load_model(
-            self.options.model,
-            runtime=self.options.runtime,
-            device=self.options.device,
-            threads=self.options.threads,
-            allow_pickle=self.options.allow_pickle,
-        )
+    def denoiser_of(self, model: str) -> Denoiser:
+        """Return a model; each is loaded once, whichever thread comes first."""
+        with self._loading:
+            if model not in self._loaded:
+                self._loaded[model] = load_model(
+                    model,
+                    runtime=self.options.runtime,
+                    device=self.options.device,
+                    threads=self.options.threads,
+                    allow_pickle=self.options.allow_pickle,
+                )
+            return self._loaded[model]
+
+    def with_options(self, **changes: Any) -> Self:
+        """Return the task with other options."""
+        return type(self)(self.root, replace(self.options, **changes), self.ways)
+
+    def _options_of(self, item: Item) -> DenoiseOptions:
+        if item.way is None:
+            return self.options
+        return replace(self.options, model=self.ways[item.way].model, strength=self.ways[item.way].strength)
 
     def __call__(self, item: Item, *, begun: bool) -> Row:
         """Return the columns of a receipt's row; only an interrupt gets out of here."""
@@ -147,17 +161,18 @@ class DenoiseTask:
             return _row("error", error=item.error)
         uri, name = uri_in(item.input, self.root), address_of(item.output)
         planned, before = Stamp(item.size, item.version), None
+        options = self._options_of(item)
         started = time.perf_counter()
         try:
             source = item_of(uri)
             if source.error is not None:
                 return _row("error", error=source.error)
             before = Stamp(source.size, source.version)
-            if self.options.in_place and begun and before != planned:
+            if options.in_place and begun and before != planned:
                 # The process that began this ended between replacing the file and saying so.
-                known = {"model": self.denoiser.name, "strength": self.options.strength}
+                known = {"model": self.denoiser_of(options.model).name, "strength": options.strength}
                 return _row("ok", planned, before, output_sha256=_sha256(Path(source.path or name)), **known)
-            known = self._denoised(source, name)
+            known = self._denoised(source, name, options)
             after = self._store.stamp(name)
         except LimpidError as error:
             reason = str(error)
@@ -179,14 +194,14 @@ class DenoiseTask:
             reason = reason.removeprefix(label)
         return _row("error", before, error=reason)
 
-    def _denoised(self, source: Source, name: str) -> dict[str, Any]:
+    def _denoised(self, source: Source, name: str, options: DenoiseOptions) -> dict[str, Any]:
         """Read, denoise and write; return what to record of it."""
         content = source.read() if source.path is None else Path(shown(source.path))
         info = probe(content)
         check_fits(info, SUFFIXES.get(PurePosixPath(name).suffix.lower(), info.format))
         digest = _sha256(content)
-        with self._room.taken(_work_bytes(info, self.denoiser, self.options.memory)):
-            done, written, found = self._in_memory(content, name, info)
+        with self._room.taken(_work_bytes(info, self.denoiser_of(options.model), options.memory)):
+            done, written, found = self._in_memory(content, name, info, options)
         return {
             "model": done.model,
             "sigma": _rms(done.sigma),
@@ -198,12 +213,14 @@ class DenoiseTask:
             "assessment": None if found is None else found.to_dict(),
         }
 
-    def _in_memory(self, content: bytes | Path, name: str, info: ImageInfo) -> tuple[Denoised, str, Assessment | None]:
-        options = self.options
+    def _in_memory(
+        self, content: bytes | Path, name: str, info: ImageInfo, options: DenoiseOptions
+    ) -> tuple[Denoised, str, Assessment | None]:
+        denoiser = self.denoiser_of(options.model)
         image = read_image(content, value_range=options.value_range, max_pixels=options.max_pixels)
         done = run_denoise(
             image,
-            self.denoiser,
+            denoiser,
             sigma=options.sigma,
             strength=options.strength,
             chroma_strength=options.chroma_strength,
@@ -213,7 +230,7 @@ class DenoiseTask:
         if options.assess:
             from limpid.workflows.assess import assess_image  # its libraries are slow to import
 
-            found = assess_image(image, done.image, denoiser=self.denoiser, told=options.sigma)
+            found = assess_image(image, done.image, denoiser=denoiser, told=options.sigma)
         del image, content  # their memory serves the encoder
         # The suffix decides; a file without one that is replaced by its output keeps its format.
         kept = None if is_image_path(name) else info.format

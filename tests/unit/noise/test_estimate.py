@@ -7,7 +7,7 @@ import math
 import numpy as np
 import PIL.Image
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage import data
@@ -62,6 +62,7 @@ def test_noise_clipped_at_both_ends_is_measured_where_it_is_not() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(1e-6, 1e6))
+@example(1e-30)
 def test_scaling_the_image_scales_sigma(factor: float) -> None:
     picture = _noisy("camera", 20)[:96, :96]
     assert _estimate(picture * np.float32(factor)).sigma == pytest.approx(_estimate(picture).sigma * factor, rel=1e-3)

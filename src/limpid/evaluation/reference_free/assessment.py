@@ -18,6 +18,7 @@ from limpid.evaluation.reference_free.repeats import held_out_risk
 from limpid.evaluation.reference_free.residual import BLOCK_PX, Residual
 from limpid.evaluation.reference_free.response import Rerun, correlated_probe, respond, white_probe
 from limpid.evaluation.reference_free.risk import Risk, measure, posterior, prior
+from limpid.noise.correlation import Correlation
 from limpid.noise.models import NoiseModel
 
 __all__ = ["Assessment", "NoiseKnown", "assess_planes"]
@@ -45,8 +46,8 @@ class NoiseKnown:
     variance_error : float
         How far the logarithm of the variance may be off, the scale of a Student's t of 4 degrees of freedom: 0 where it
         was told, infinite where nothing is known.
-    correlation : tuple of (x, y, diagonal), or None
-        Between neighbours, for each channel; None for white noise.
+    correlation : tuple of Correlation, or None
+        Of each channel; None for white noise.
     level : (told, measured, error), optional
         See :func:`~limpid.evaluation.reference_free.checks.check_all`.
     refusal : str, optional
@@ -55,7 +56,7 @@ class NoiseKnown:
 
     models: tuple[NoiseModel, ...]
     variance_error: float = 0.0
-    correlation: tuple[tuple[float, float, float], ...] | None = None
+    correlation: tuple[Correlation, ...] | None = None
     level: tuple[float, float, float] | None = None
     refusal: str | None = None
 
@@ -299,10 +300,7 @@ def _beyond(risk: Risk, local: FloatArray, usable: Array, moved: FloatArray) -> 
 def _probe(shape: tuple[int, ...], noise: NoiseKnown, rng: np.random.Generator) -> FloatArray:
     if noise.correlation is None:
         return white_probe(shape, rng)
-    each = [
-        correlated_probe((*shape[:-1], 1), rng, x=x, y=y, diagonal=diagonal) for x, y, diagonal in noise.correlation
-    ]
-    return np.concatenate(each, axis=-1)
+    return np.concatenate([correlated_probe((*shape[:-1], 1), rng, one) for one in noise.correlation], axis=-1)
 
 
 def _too_little(usable: Array) -> str | None:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from limpid.evaluation.reference_free.residual import Residual
+from limpid.noise.correlation import Correlation
 
 __all__ = ["Check", "Verdict", "check_all", "judge", "wrong_level"]
 
@@ -62,7 +63,7 @@ class Verdict:
 def check_all(
     channels: Sequence[Residual],
     *,
-    correlation: Sequence[tuple[float, float, float]] | None,
+    correlation: Sequence[Correlation] | None,
     variance_error: float,
     level: tuple[float, float, float] | None = None,
 ) -> dict[str, Check]:
@@ -72,15 +73,16 @@ def check_all(
     ----------
     channels : sequence of Residual
         What was removed.
-    correlation : sequence of (x, y, diagonal), or None
-        Correlation of the noise of each channel; None where it is white.
+    correlation : sequence of Correlation, or None
+        Of the noise of each channel; None where it is white.
     variance_error : float
         How far the logarithm of the noise's variance may be off; infinite where it is not known at all, and then only
         tests are made that don't need it.
     level : (told, measured, error), optional
         Sigma that was told, that measured, and how far the logarithm of the latter may be off.
     """
-    expected = [(0.0, 0.0, 0.0)] * len(channels) if correlation is None else correlation
+    white = [(0.0, 0.0, 0.0)] * len(channels)
+    expected = white if correlation is None else [one.neighbours for one in correlation]
     apart = [
         abs(found - noise)
         for one, lags in zip(channels, expected, strict=True)

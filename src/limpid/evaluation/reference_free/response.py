@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from limpid.core.image import FloatArray
+from limpid.noise.correlation import Correlation
 
 __all__ = ["Rerun", "Response", "correlated_probe", "respond", "white_probe"]
 
@@ -26,7 +27,7 @@ Rerun = Callable[[FloatArray], FloatArray]
 #: fp32: the steps that bf16 rounds its input to are as large, and on 8-bit pixels they do not average out.
 _STEP: Final = 0.03
 
-#: Lags that a correlated probe may have.
+#: Lags that a correlated probe may have, from minus a half of these to a half.
 _PERIOD_PX: Final = 16
 
 
@@ -67,16 +68,20 @@ def white_probe(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
     return 2 * signs - 1
 
 
-def correlated_probe(
-    shape: tuple[int, ...], rng: np.random.Generator, *, x: float, y: float, diagonal: float
-) -> FloatArray:
-    """Return Gaussian noise of unit variance, shape (N, Y, X, C), with given correlations between neighbours.
+def correlated_probe(shape: tuple[int, ...], rng: np.random.Generator, correlation: Correlation) -> FloatArray:
+    """Return Gaussian noise of unit variance, shape (N, Y, X, C), with the correlations that were measured.
 
-    Where no stationary noise has these correlations, that nearest to it by clipping its spectrum is drawn.
+    Off the axes, but for the diagonal neighbours, the correlation is taken to be the product of that along the rows and
+    that along the columns. Where no stationary noise has these correlations, that nearest to it by clipping its
+    spectrum is drawn.
     """
+    rows, columns = (np.array([1.0, *along]) for along in (correlation.along_x, correlation.along_y))
+    rows[1], columns[1] = correlation.x, correlation.y
     covariance = np.zeros((_PERIOD_PX, _PERIOD_PX))
-    for (down, right), value in {(0, 0): 1.0, (0, 1): x, (1, 0): y, (1, 1): diagonal, (1, -1): diagonal}.items():
-        covariance[down, right] = covariance[-down, -right] = value
+    for (down, right), value in np.ndenumerate(np.outer(columns, rows)):
+        one = correlation.diagonal if down == right == 1 else value
+        for place in ((down, right), (-down, right), (down, -right), (-down, -right)):
+            covariance[place] = one
     spectrum = np.maximum(np.fft.fft2(covariance).real, 0)
     kernel = np.roll(np.fft.ifft2(np.sqrt(spectrum)).real, _PERIOD_PX // 2, axis=(0, 1))
     kernel /= np.sqrt((kernel**2).sum())

@@ -129,7 +129,7 @@ def prior(found: Evidence, *, correlated: bool = False) -> tuple[float, float]:
 
     Where the noise is correlated, the prior, which was not trained on it, says little.
     """
-    excess, error = _networks().predict(found.features)
+    excess, error = (float(one) for one in _networks().predict(found.features))
     return excess, max(error, _CORRELATED_ERROR) if correlated else error
 
 

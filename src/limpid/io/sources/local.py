@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple
 
-from limpid.io.own import JOB_FOLDER
+from limpid.io.own import OWN_FOLDERS
 from limpid.io.paths import ANY_DEPTH, Identity, file_identity, is_folder, matches_glob
 from limpid.io.sources.item import Item, Place, failed, uri_of
 from limpid.io.sources.ordering import in_order
@@ -173,7 +173,7 @@ class _Search:
             if rest:
                 yield from self.glob(root, under, rest)
             elif container_suffix(name) != ".zarr" and is_folder(Path(path)):
-                if name != JOB_FOLDER and not self._fenced(file_identity(path)):
+                if name not in OWN_FOLDERS and not self._fenced(file_identity(path)):
                     yield from self.folder(root, under)
             elif self._wanted(name):
                 yield Entry(path, under)
@@ -236,7 +236,7 @@ def _names(folder: str, wanted: Callable[[os.DirEntry[str]], bool]) -> Iterator[
 
 def _is_subfolder(entry: os.DirEntry[str]) -> bool:
     name = entry.name
-    if is_hidden(name) or name == JOB_FOLDER or container_suffix(name) == ".zarr":
+    if is_hidden(name) or name in OWN_FOLDERS or container_suffix(name) == ".zarr":
         return False
     try:
         return entry.is_dir()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final, cast
 
-from limpid.io.own import JOB_FOLDER
+from limpid.io.own import OWN_FOLDERS
 from limpid.io.sources.item import Item, Place, failed, inside, uri_of
 from limpid.io.sources.ordering import in_order
 from limpid.io.sources.wanted import container_suffix, is_hidden, is_wanted
@@ -107,7 +107,7 @@ class _Store:
         path = str(info["name"]).rstrip("/")
         name = path.rpartition("/")[2]
         if _is_folder(info):
-            if named or not (is_hidden(name) or name == JOB_FOLDER or path == self._fence):
+            if named or not (is_hidden(name) or name in OWN_FOLDERS or path == self._fence):
                 yield from self._of_folder(path)
         elif named or is_wanted(name):
             yield self.place(path, info)

@@ -10,6 +10,7 @@ from limpid.evaluation.reference_free.pixels import split_channels
 from limpid.evaluation.reference_free.residual import Residual, block_means
 from limpid.evaluation.reference_free.response import correlated_probe, respond, white_probe
 from limpid.evaluation.reference_free.risk import Calibration, Evidence, measure, posterior
+from limpid.noise.correlation import Correlation
 from limpid.noise.models import Gaussian, PoissonGaussian
 
 PLAIN = Calibration(prior=1.0, chance=1.0, variance=1.0)
@@ -111,12 +112,16 @@ def test_less_known_of_the_variance_gives_a_wider_interval():
 
 
 def test_probes_have_the_correlation_asked_for():
-    probe = correlated_probe((1, 400, 400, 1), np.random.default_rng(0), x=0.4, y=0.2, diagonal=0.1)[0, ..., 0]
+    along_x, along_y = (0.4, 0.1, 0, 0, 0, 0, 0), (0.2, 0, 0, 0, 0, 0, 0)
+    asked = Correlation(0.4, 0.2, 0.1, 0.0, 1.0, 0.0, 0.0, 0.0, along_x, along_y)
+    probe = correlated_probe((1, 400, 400, 1), np.random.default_rng(0), asked)[0, ..., 0]
     error = 4 / 400 * 1.5
     assert probe.var() == pytest.approx(1, abs=0.03)
     assert (probe[:, 1:] * probe[:, :-1]).mean() == pytest.approx(0.4, abs=error)
     assert (probe[1:] * probe[:-1]).mean() == pytest.approx(0.2, abs=error)
     assert (probe[1:, 1:] * probe[:-1, :-1]).mean() == pytest.approx(0.1, abs=error)
+    assert (probe[:, 2:] * probe[:, :-2]).mean() == pytest.approx(0.1, abs=error)
+    assert (probe[:, 3:] * probe[:, :-3]).mean() == pytest.approx(0, abs=error)
 
 
 def test_white_probes_are_signs():

@@ -1,0 +1,127 @@
+"""How good the results of a cohort are, on images that took no part in its race."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from limpid.catalog.cohorts import Cohort
+from limpid.catalog.measure import Settings
+from limpid.core.errors import LimpidError
+from limpid.core.image import Image
+from limpid.evaluation.reference_free.assessment import Assessment
+from limpid.io import read_image
+from limpid.io.sources import item_of
+from limpid.noise.result import NoiseEstimate
+from limpid.workflows.assess import assess_image
+from limpid.workflows.auto.decisions import Decision
+from limpid.workflows.models import load_model
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Proof", "Proved", "prove"]
+
+#: Results that are assessed, and the side of the part that is.
+_RESULTS: Final = 4
+_SIDE_PX: Final = 1024
+
+#: Rows of the catalogue that are looked through for them.
+_LOOKED_AT: Final = 200
+
+
+@dataclass(frozen=True)
+class Proved:
+    """One result: the image, its part before and after, and what was found."""
+
+    uri: str
+    before: Image
+    after: Image
+    found: Assessment
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Some results of a cohort.
+
+    Attributes
+    ----------
+    results : tuple of Proved
+        At most four.
+    """
+
+    results: tuple[Proved, ...]
+
+    @property
+    def psnr(self) -> float | None:
+        """Estimated PSNR in dB, mean over those that it could be told of."""
+        known = [one.found.psnr for one in self.results if one.found.psnr is not None]
+        return float(np.mean(known)) if known else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {
+            "images": len(self.results),
+            "estimated_psnr": self.psnr,
+            "verdicts": [one.found.verdict for one in self.results],
+        }
+
+
+def prove(
+    connection: duckdb.DuckDBPyConnection,
+    cohort: Cohort,
+    decision: Decision,
+    noise: NoiseEstimate,
+    outputs: Mapping[str, str],
+    settings: Settings,
+) -> Proof:
+    """Return how good some results are; where all images raced, these are of them.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Holds the table ``catalogue``.
+    cohort : Cohort
+        Of it.
+    decision : Decision
+        How it was denoised.
+    noise : NoiseEstimate
+        What its images have in common.
+    outputs : mapping
+        URI of an image -> path of its result.
+    settings : Settings
+        What images are read with.
+    """
+    rows = connection.execute(
+        "select uri from catalogue where cohort = ? order by list_contains(?, uri), sha256, uri limit ?",
+        [cohort.id, list(decision.raced_uris), _LOOKED_AT],
+    ).fetchall()
+    results: list[Proved] = []
+    denoiser = load_model(decision.winner.model)
+    for (uri,) in rows:
+        if len(results) == _RESULTS:
+            break
+        if uri not in outputs:
+            continue
+        try:
+            before = _part(item_of(uri).read(), settings)
+            after = _part(outputs[uri], settings)
+            found = assess_image(before, after, denoiser=denoiser, told=noise)
+        except LimpidError:
+            continue  # gone or changed since; the row of the job says what became of it
+        results.append(Proved(uri, before, after, found))
+    return Proof(tuple(results))
+
+
+def _part(source: bytes | str, settings: Settings) -> Image:
+    """Return the middle of the plane in the middle of an image."""
+    image = read_image(source, value_range=settings.value_range, max_pixels=settings.max_pixels)
+    planes = image.planes()
+    plane = planes[len(planes) // 2]
+    top, left = (max(length - _SIDE_PX, 0) // 2 // 8 * 8 for length in plane.shape[:2])
+    values = np.ascontiguousarray(plane[top : top + _SIDE_PX, left : left + _SIDE_PX])
+    return dataclasses.replace(image, values=values, axes="YXC", alpha=None)
