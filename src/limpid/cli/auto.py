@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limpid.cli.errors import FAILED, reported
+from limpid.cli.interrupt import unhurried
 from limpid.cli.options import Json, MaxPixels, Memory, Quiet, Seed, Threads, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def auto(
         from limpid.io import DEFAULT_MAX_PIXELS
         from limpid.workflows.auto import auto as run
 
-        with render.progress(quiet=quiet) as bar:
+        with render.progress(quiet=quiet) as bar, unhurried():
             done = run(
                 collection,
                 output,

@@ -107,8 +107,8 @@ class Record:
             found = Decision.from_dict(self._known[key])
         except (KeyError, TypeError):
             return None
-        model = Path(found.winner.model)
-        return None if model.is_absolute() and not model.exists() else found
+        lost = Path(found.winner.model).is_absolute() and not Path(found.winner.model).exists()
+        return None if lost else found
 
     def keep(self, key: str, decision: Decision) -> None:
         """Write a decision down.

@@ -101,7 +101,7 @@ def learn(
                 shutil.rmtree(folder)  # of other images, or other time
     except LimpidError as error:
         return None, f"no network was {lesson.name}: {error}"
-    return Candidate(lesson.name, str(folder)), f"{trained.strategy}, {trained.steps} steps; {trained.reason}"
+    return Candidate(lesson.name, str(folder.resolve())), f"{trained.strategy}, {trained.steps} steps; {trained.reason}"
 
 
 def _files(uris: Sequence[str], folder: Path) -> list[Path]:
