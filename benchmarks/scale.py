@@ -334,8 +334,8 @@ def without_sync() -> Iterator[None]:
 
 # A billion images on clusters.
 
-#: Core seconds of an image, somewhat more than those of a small colour one in the part `cost`; and of Ray's driver for a
-#: portion, as in the part `ray` of job.csv.
+#: Core seconds of an image, somewhat more than those of a small colour one in the part `cost`; and of Ray's driver for
+#: a portion, as in the part `ray` of job.csv.
 IMAGE_S, HAND_OUT_S = 0.5, 0.01
 CORES, DRIVER_LIVES_S = 8, 72 * 3600.0
 
