@@ -136,3 +136,15 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(tmp_pat
     (tmp_path / "net/run").mkdir(parents=True)
     candidate, how = learn(LESSONS[1], uris, tmp_path / "net", minutes=0.02, seed=0, settings=SETTINGS, watcher=None)
     assert candidate is not None, how
+
+
+def test_images_of_two_types_and_one_range_are_one_sample(tmp_path):
+    _images(tmp_path / "in", count=3)
+    for number in range(3, 6):
+        floats = limpid.Image.from_array(_picture(number).astype(np.float32), value_range=(0, 255))
+        limpid.write_image(floats, tmp_path / f"in/{number}.tif")
+    (cohort,) = limpid.survey(tmp_path / "in", tmp_path / "census", pictures=False).cohorts
+    sample = draw(opened(tmp_path / "census"), cohort, SETTINGS)
+    assert sample.raced.values.dtype == np.float32
+    assert sample.raced.value_range == (0, 255)
+    assert sample.noise.sigma == pytest.approx(15, rel=0.1)
