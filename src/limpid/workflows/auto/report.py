@@ -126,7 +126,8 @@ def _cohort(course: Course) -> Section:
     parts += [paragraph(f"{note[0].upper()}{note[1:]}.", quiet=True) for note in decision.notes]
     if course.proof is not None and course.proof.results:
         parts.append(_pictures(course))
-    lead = f"{count(cohort.images)} with {_kind(cohort)} noise of sigma {number(cohort.sigma)}."
+    kind = _kind(cohort)
+    lead = f"{count(cohort.images)} with noise of sigma {number(cohort.sigma)}{f' ({kind})' if kind else ''}."
     return Section(f"cohort-{cohort.id}", f"Cohort {cohort.id}", join(parts), lead)
 
 
