@@ -1,10 +1,11 @@
 """Work at scale: what images cost, what the record of a job costs, and a billion images on clusters that lose nodes.
 
-python benchmarks/scale.py [cost] [plan] [record] [cluster]        (Linux; all: about 10 minutes and 2 GB of disk)
+python benchmarks/scale.py [cost] [plan] [record] [requests] [cluster]     (Linux; all: 20 minutes, 2 GB of disk)
 
 ``cost``: processor time and bytes of an image, of each verb. ``plan``: writing and opening a plan, and doing its shards
-with nothing to do in them. ``record``: the receipts of a billion images on disk, listed. ``cluster``: such a job on 16,
-256 and 2,048 nodes, in simulated time. What is real there and what is not is said in `cluster.py`.
+with nothing to do in them. ``record``: the receipts of a billion images on disk, listed. ``requests``: what a job asks
+of an object store. ``cluster``: a job of a billion images on 16, 256 and 2,048 nodes, in simulated time; what is real
+there and what is not is said in `cluster.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import os
 import resource
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,11 +36,14 @@ from record import record
 from skimage import data
 
 import limpid
-from limpid.jobs import About, Item, Job, JobFolder, Row, last_rows
+from limpid.io.stores import store_at
+from limpid.jobs import About, Item, Job, JobFolder, Row, last_rows, manifest
 from limpid.jobs.engines.ray import portions_of
 from limpid.jobs.job import Header
 from limpid.jobs.manifest import shard_size
 from limpid.jobs.work import process_shard
+from limpid.workflows.files import denoise_files
+from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.task import FileResult
 
 LIMPID = [sys.executable, "-m", "limpid"]
@@ -57,17 +64,17 @@ ROW: Row = {
     "strength": 1.0,
     "seconds": 0.241,
     "input_size": 634_517,
-    "input_mtime_ns": 1_764_096_888_273_645_463,
+    "input_version": "1764096888273645463",
     "input_sha256": "5" * 64,
     "output_size": 402_113,
-    "output_mtime_ns": 1_764_096_888_273_645_463,
+    "output_version": "1764096888273645463",
     "output_sha256": "7" * 64,
     "assessment": None,
 }
 
 
 def main() -> None:
-    parts = {"cost": cost, "plan": plan, "record": receipts, "cluster": clusters}
+    parts = {"cost": cost, "plan": plan, "record": receipts, "requests": requests, "cluster": clusters}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
     for name in parser.parse_args().parts or parts:
@@ -142,14 +149,13 @@ def plan(folder: Path) -> Iterator[Figures]:
 def planned(folder: Path, count: int, names: str) -> Figures:
     """Plan a simulated listing, and open the plan again."""
     started = time.process_time()
-    record_folder = JobFolder(folder)
-    record_folder.path.mkdir(parents=True)
-    job = record_folder.add(listing(count, names), About(model={"model": "none"}, options={}))
+    folder.mkdir()
+    job = JobFolder(store_at(folder)).add(listing(count, names), About(model={"model": "none"}, options={}))
     seconds = time.process_time() - started
     started = time.process_time()
-    Job.open(job.folder)
+    Job.open(job.store)
     opened = time.process_time() - started
-    size = (job.folder / "manifest.parquet").stat().st_size
+    size = Path(job.address, "manifest.parquet").stat().st_size
     return {"plan_s": f"{seconds:.3g}", "open_s": f"{opened:.3g}", "manifest_bytes": f"{size / count:.3g}"}
 
 
@@ -159,12 +165,12 @@ def listing(count: int, names: str) -> Iterator[Item]:
     for number in range(count):
         name = f"{number:010}" if names == "numbered" else rng.bytes(16).hex()
         path = f"{number // 1000:06}/{name}.jpg"
-        yield Item(number, f"../photos/{path}", path, None, 300_000 + number * 7919 % 99_991, number * 10**9)
+        yield Item(number, f"../photos/{path}", path, None, 300_000 + number * 7919 % 99_991, f"{number * 10**9}")
 
 
 def worked(folder: Path) -> Figures:
     """Do shards in which nothing is to be done: first as one process does them, then as a worker of Ray does."""
-    job = JobFolder(folder).jobs()[0]
+    job = JobFolder(store_at(folder)).jobs()[0]
     numbers = range(0, job.shards, job.shards // 20)
 
     def nothing(item: Item, *, begun: bool) -> Row:  # noqa: ARG001 (a task's signature)
@@ -181,13 +187,21 @@ def worked(folder: Path) -> Figures:
     for shard in shards:
         process_shard(job, shard, nothing)
     recorded = (time.process_time() - started) / 20
-    size = (job.folder / "receipts" / "000000.jsonl").stat().st_size / job.header.shard_size
+    size = Path(job.address, "receipts", "000000.jsonl").stat().st_size / job.header.shard_size
+    items, item_bytes = held(
+        lambda: {(one.input, one.output): one for n in job.read_shards(range(20)) for one in n.items}
+    )
     rows, row_bytes = held(lambda: last_rows([job]))
     results, result_bytes = held(
         lambda: [FileResult.of(row, row["input"], row["output"]) for row in recorded_rows(job)]
     )
     seconds = {"read_s": together, "read_alone_s": alone_s, "receipt_s": recorded}
-    sizes = {"receipt_bytes": size, "row_bytes": row_bytes / len(rows), "result_bytes": result_bytes / len(results)}
+    sizes = {
+        "receipt_bytes": size,
+        "item_bytes": item_bytes / len(items),
+        "row_bytes": row_bytes / len(rows),
+        "result_bytes": result_bytes / len(results),
+    }
     return {name: f"{value:.3g}" for name, value in (seconds | sizes).items()}
 
 
@@ -203,6 +217,70 @@ def held(make: Callable[[], Made]) -> tuple[Made, int]:
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return made, size
+
+
+# What is asked of a store.
+
+
+def requests(folder: Path) -> Iterator[Figures]:
+    """Yield requests to a server that speaks S3, of an image and of a shard of a job."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+    os.environ.update(keys | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"})
+    try:
+        yield from counted(folder)
+    finally:
+        server.stop()
+
+
+def counted(folder: Path) -> Iterator[Figures]:
+    from s3fs import S3FileSystem
+
+    asked: Counter[str] = Counter()
+    call = S3FileSystem._call_s3
+
+    async def counting(self: S3FileSystem, method: str, *arguments: object, **options: object) -> object:
+        asked[method] += 1
+        answer = await call(self, method, *arguments, **options)
+        asked["bytes"] += answer["ContentLength"] if method == "get_object" else 0
+        return answer
+
+    S3FileSystem._call_s3 = counting
+    files = S3FileSystem()
+    files.mkdir("photos")
+    with tarfile.open(folder / "shard.tar", "w") as shard:
+        for number in range(40):
+            path = folder / f"{number:02}.png"
+            limpid.write_image(np.random.default_rng(number).integers(0, 256, (64, 64), dtype=np.uint8), path)
+            shard.add(path, path.name)
+            files.put_file(path, f"photos/objects/{path.name}")
+    files.put_file(folder / "shard.tar", "photos/shards/a.tar")
+    for source, target in (("objects", folder), ("shards", folder), ("objects", "s3://photos")):
+        size, used = files.du(f"photos/{source}"), {}
+        for length in (1, 10):  # of a shard
+            manifest._SHARDS = 40 // length
+            asked.clear()
+            out = f"{target}/out-{source}-{length}"
+            done = denoise_files([f"s3://photos/{source}"], out, options=DenoiseOptions(model="median", threads=1))
+            assert done.count("ok") == 40
+            used[length] = Counter(asked)
+        what = f"denoise, {'tar ' * (source == 'shards')}{source} to {'a disk' if target == folder else 'a store'}"
+        of_shard = {name: (used[1][name] - used[10][name]) / 36 for name in CALLS}
+        of_image = {name: (used[10][name] - 4 * of_shard[name]) / 40 for name in CALLS}
+        yield {"what": f"{what}: an image", **rounded(of_image), "read_share": f"{used[1]['bytes'] / size:.2f}"}
+        yield {"what": f"{what}: a shard of the job", **rounded(of_shard)}
+
+
+#: What stores ask money for.
+CALLS = ("get_object", "head_object", "list_objects_v2", "put_object", "delete_object")
+
+
+def rounded(calls: Mapping[str, float]) -> Figures:
+    return {name.split("_")[0]: f"{number:.1f}" for name, number in calls.items()}
 
 
 # What the receipts of a billion images cost.
@@ -239,7 +317,9 @@ def opened(job: Job) -> Figures:
 def job_of(folder: Path, images: int) -> Job:
     """Return a job of so many images that has no plan: nobody asks for its items."""
     (folder / "receipts").mkdir(parents=True)
-    return Job(folder, Header(model={}, options={}, manifest_sha256="", items=images, shard_size=shard_size(images)))
+    return Job(
+        store_at(folder), Header(model={}, options={}, manifest_sha256="", items=images, shard_size=shard_size(images))
+    )
 
 
 @contextmanager
@@ -254,8 +334,8 @@ def without_sync() -> Iterator[None]:
 
 # A billion images on clusters.
 
-#: Core seconds of a colour image of 512 x 512, about as in the part `cost`; and of Ray's driver for a portion, as in
-#: the part `ray` of job.csv.
+#: Core seconds of an image, somewhat more than those of a small colour one in the part `cost`; and of Ray's driver for
+#: a portion, as in the part `ray` of job.csv.
 IMAGE_S, HAND_OUT_S = 0.5, 0.01
 CORES, DRIVER_LIVES_S = 8, 72 * 3600.0
 
@@ -271,8 +351,8 @@ def clusters(folder: Path) -> Iterator[Figures]:
     job = job_of(folder / "job", IMAGES)
     with without_sync():
         found = simulated(cluster_of(256, 1, "ray", shards), job, "256 nodes, ray, a node lives 1 days; record on disk")
-    rows = [json.loads(path.read_bytes())["item"] for path in (job.folder / "receipts").glob("*.jsonl")]
-    left = [path.name for path in (job.folder / "receipts").iterdir() if path.suffix != ".jsonl"]
+    rows = [json.loads(path.read_bytes())["item"] for path in Path(job.address, "receipts").glob("*.jsonl")]
+    left = [path.name for path in Path(job.address, "receipts").iterdir() if path.suffix != ".jsonl"]
     assert sorted(rows) == list(range(shards)), "a receipt for each shard, and one row in each"
     assert not job.pending()
     yield found | {"receipts": len(rows), "claims_left": len(left)}
@@ -280,18 +360,12 @@ def clusters(folder: Path) -> Iterator[Figures]:
 
 def cluster_of(nodes: int, days: float, way: str, shards: int) -> Cluster:
     """Return a cluster that hands shards to its cores as the Ray engine does, now or before; or ranges to its nodes."""
-    lives = days * 86_400.0
+    cluster = partial(Cluster, nodes=nodes, cores=CORES, node_lives_s=days * 86_400.0, hand_out_s=HAND_OUT_S)
     if way == "ranges":  # some 20 for each node, by a queue that is never lost
         length = max(round(shards / (20 * nodes) / CORES), 1) * CORES
-        return Cluster(
-            nodes=nodes, cores=CORES, node_lives_s=lives, driver_lives_s=math.inf, portion=length, to_nodes=True,
-            ahead=1, hand_out_s=HAND_OUT_S, begin_s=30,
-        )  # fmt: skip
-    portions = 10_000 if way != "ray" else portions_of(shards, nodes * CORES)
-    return Cluster(
-        nodes=nodes, cores=CORES, node_lives_s=lives, driver_lives_s=DRIVER_LIVES_S, portion=-(-shards // portions),
-        to_nodes=False, ahead=2, hand_out_s=HAND_OUT_S, begin_s=0,
-    )  # fmt: skip
+        return cluster(portion=length, to_nodes=True, ahead=1, begin_s=30, driver_lives_s=math.inf)
+    portion = -(-shards // (portions_of(shards, nodes * CORES) if way == "ray" else 10_000))
+    return cluster(portion=portion, to_nodes=False, ahead=2, begin_s=0, driver_lives_s=DRIVER_LIVES_S)
 
 
 def simulated(cluster: Cluster, kept: Record, what: str) -> Figures:

@@ -34,7 +34,7 @@ def auto(
         typer.Option(metavar="N", min=0, help="For races and trainings together; 0 trains nothing.", show_default=True),
     ] = 20.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Measure, and say what would be tried and what it would take.")
+        bool, typer.Option("--dry-run", help="Only measure, and say what there is and how long it would take.")
     ] = False,
     seed: Seed = 0,
     value_range: ValueRange = None,
@@ -81,7 +81,8 @@ def auto(
 def _print(done: Autopilot) -> None:
     from limpid.cli import render, tables
 
-    render.print_table(*tables.course_table(done.cohorts))
+    if done.cohorts:
+        render.print_table(*tables.course_table(done.cohorts))
     for course in done.cohorts:
         if course.decision is not None:
             render.print_paragraph(f"Cohort {course.cohort.id}: {course.decision.reason}.")

@@ -47,7 +47,8 @@ class Bar:
         self._start = self._loss = None
         self._stage = f"{text}  "
         if self._bar is not None and self._task is not None:
-            self._bar.reset(self._task, total=None, speed=text)
+            self._bar.reset(self._task, speed=text)
+            self._bar.tasks[0].total = None  # to be told nothing leaves it as it was
 
     def planned(self, count: int) -> None:
         """Set the length of the bar."""

@@ -56,7 +56,8 @@ def process_shard(job: Job, shard: Shard, task: Task, *, stop: threading.Event |
                 raise _StoppedError
             done = task(item, begun=claim.begun)
             claim.beat()
-            rows.append({"item": item.number, "input": item.input, "output": item.output, **done})
+            way = {} if item.way is None else {"way": item.way}
+            rows.append({"item": item.number, "input": item.input, "output": item.output, **way, **done})
         job.commit(shard.number, rows)
         return shard.number, rows
     return None

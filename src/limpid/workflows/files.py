@@ -16,7 +16,7 @@ from limpid.core.errors import OptionError, WriteError
 from limpid.io.sources.item import address_of
 from limpid.io.stores import is_url
 from limpid.jobs import About, Item, JobFolder, check_same, last_rows
-from limpid.jobs.names import texts_from, uri_in
+from limpid.jobs.names import texts_from, uri_texts_from
 from limpid.workflows.engines import engine_for
 from limpid.workflows.job import Done, items_of, run_job
 from limpid.workflows.options import DenoiseOptions, Way
@@ -30,9 +30,11 @@ __all__ = [
     "FilesSummary",
     "Ways",
     "about",
+    "can_resume",
     "check_recorded",
     "collected",
     "denoise_files",
+    "results_in",
     "spelled",
     "warn_of_memory",
 ]
@@ -142,15 +144,18 @@ def can_resume(
     return True
 
 
-def outputs_by_uri(output: str | PathLike[str]) -> dict[str, str]:
-    """Return where the result of each image of a folder on this machine is, by the URI of the image."""
+def results_in(output: str | PathLike[str]) -> Callable[[str], str | None]:
+    """Return what finds the result of an image in a folder on this machine, by the URI of the image, if it has one."""
     store = store_of(fspath(output))
+    text_of = uri_texts_from(store.address)
     rows = last_rows(JobFolder(store).jobs()).values()
-    return {
-        uri_in(row["input"], store.address): shown_below(store.address, address_of(row["output"]))
-        for row in rows
-        if row["status"] == "ok"
-    }
+    outputs = {row["input"]: row["output"] for row in rows if row["status"] == "ok"}
+
+    def result_of(uri: str) -> str | None:
+        found = outputs.get(text_of(uri))
+        return None if found is None else shown_below(store.address, address_of(found))
+
+    return result_of
 
 
 def spelled(output: str | PathLike[str] | None) -> str | None:
@@ -189,13 +194,17 @@ def check_recorded(plan: Plan, option: str) -> None:
 
 def warn_of_memory(task: DenoiseTask) -> None:
     """Say so where a budget can't be kept."""
-    capabilities = task.denoiser.capabilities
-    if task.options.memory is not None and capabilities.halo_px is None:
-        _log.warning(
-            "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is more",
-            task.denoiser.name,
-            capabilities.bytes_per_pixel,
-        )
+    if task.options.memory is None:
+        return
+    for model in dict.fromkeys((task.options.model, *(way.model for way in task.ways))):
+        denoiser = task.denoiser_of(model)
+        if denoiser.capabilities.halo_px is None:
+            _log.warning(
+                "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is "
+                "more",
+                denoiser.name,
+                denoiser.capabilities.bytes_per_pixel,
+            )
 
 
 def _dry(plan: Plan) -> Generator[Placed, None, None]:

@@ -66,18 +66,18 @@ def _sha256_of(uri: str) -> str:
 
 
 def run_job(
-    root: Store, items: Iterable[Item], engine: Engine, about: About, *, resume: bool
+    root: Store, items: Sequence[Item], engine: Engine, about: About, *, resume: bool
 ) -> Generator[Done, None, None]:
     """Do the items that an earlier run has not done, or all; yield what is known of each.
 
-    With `resume`, what was planned and not done is done first, as it was planned. What is new, has changed, failed, or
-    lost its output since is planned as another job, behind those that are there.
+    With `resume`, what was planned and not done is done first, as it was planned. What is new, has changed, failed,
+    lost its output or is to be done in another way since is planned as another job, behind those that are there.
 
     Parameters
     ----------
     root : Store
         The output folder.
-    items : iterable of Item
+    items : sequence of Item
         What the call is about.
     engine : callable
         What does shards.
@@ -99,9 +99,13 @@ def run_job(
         now: set[Key] = set()
         for job in _begun(folder, about, resume=resume):
             known |= last_rows([job])
-            for row in _rows(job, job.pending(), engine):
-                now.add((row["input"], row["output"]))
-                yield Done(row)
+            pending = job.pending()
+            ways = {(item.input, item.output): item.way for item in items} if pending else {}
+            for row in _rows(job, pending, engine):
+                key = (row["input"], row["output"])
+                if ways.get(key, row.get("way")) == row.get("way"):
+                    now.add(key)
+                    yield Done(row)
         left = []
         stands = _Standing(root, in_place=about.options["in_place"])
         for item in items:
@@ -238,7 +242,7 @@ class _Standing:
             return False
         if item.output is None:
             return bool(row["error"] == item.error)
-        if row["status"] != "ok":
+        if row["status"] != "ok" or row.get("way") != item.way:
             return False
         output = self._stamp_of(address_of(item.output))
         if self._in_place:

@@ -124,7 +124,7 @@ class Way:
     Attributes
     ----------
     model, strength
-        In place of those of the options.
+        In place of those of the options. At strength 0 a file that keeps its format is copied.
     """
 
     model: str

@@ -172,7 +172,7 @@ class DenoiseTask:
                 # The process that began this ended between replacing the file and saying so.
                 known = {"model": self.denoiser_of(options.model).name, "strength": options.strength}
                 return _row("ok", planned, before, output_sha256=_sha256(Path(source.path or name)), **known)
-            known = self._denoised(source, name, options)
+            known = self._denoised(source, name, options, kept=item.way is not None and options.strength == 0)
             after = self._store.stamp(name)
         except LimpidError as error:
             reason = str(error)
@@ -194,12 +194,20 @@ class DenoiseTask:
             reason = reason.removeprefix(label)
         return _row("error", before, error=reason)
 
-    def _denoised(self, source: Source, name: str, options: DenoiseOptions) -> dict[str, Any]:
-        """Read, denoise and write; return what to record of it."""
+    def _denoised(self, source: Source, name: str, options: DenoiseOptions, *, kept: bool) -> dict[str, Any]:
+        """Read, denoise and write; return what to record of it.
+
+        What is kept as it is is copied, unless it changes its format: to encode a lossy file again would cost quality.
+        """
         content = source.read() if source.path is None else Path(shown(source.path))
         info = probe(content)
-        check_fits(info, SUFFIXES.get(PurePosixPath(name).suffix.lower(), info.format))
+        format_ = SUFFIXES.get(PurePosixPath(name).suffix.lower(), info.format)
+        check_fits(info, format_)
         digest = _sha256(content)
+        if kept and format_ == info.format:
+            written = self._copied(content, name)
+            known = {"model": self.denoiser_of(options.model).name, "strength": options.strength}
+            return {**known, "input_sha256": digest, "output_sha256": written}
         with self._room.taken(_work_bytes(info, self.denoiser_of(options.model), options.memory)):
             done, written, found = self._in_memory(content, name, info, options)
         return {
@@ -212,6 +220,13 @@ class DenoiseTask:
             "output_sha256": written,
             "assessment": None if found is None else found.to_dict(),
         }
+
+    def _copied(self, content: bytes | Path, name: str) -> str:
+        """Write a file as it is; return its hash."""
+        whole = content if isinstance(content, bytes) else content.read_bytes()
+        with self._store.replacing(name) as file:
+            file.write(whole)
+        return _sha256(whole)
 
     def _in_memory(
         self, content: bytes | Path, name: str, info: ImageInfo, options: DenoiseOptions

@@ -5,35 +5,43 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from limpid.catalog.cohorts import Cohort
+from limpid.catalog.database import check_name
 from limpid.catalog.measure import Settings
 from limpid.catalog.question import opened
 from limpid.catalog.report import write_report
 from limpid.core.arguments import check_number, listed
-from limpid.core.errors import OptionError
+from limpid.core.errors import OptionError, WriteError
 from limpid.io import DEFAULT_MAX_PIXELS
+from limpid.io.lock import take_lock
 from limpid.io.own import AUTO_FOLDER
 from limpid.io.stores import is_url
 from limpid.workflows.auto.candidates import UNCHANGED
-from limpid.workflows.auto.decide import Stages, decide, minutes_for, say
+from limpid.workflows.auto.decide import Stages, decide, is_clean, minutes_for, say
 from limpid.workflows.auto.decisions import Decision, Record, key_of
 from limpid.workflows.auto.proof import Proof, prove
 from limpid.workflows.auto.report import auto_sections
 from limpid.workflows.auto.sample import draw
-from limpid.workflows.files import FilesSummary, Ways, can_resume, denoise_files, outputs_by_uri
+from limpid.workflows.files import FilesSummary, Ways, can_resume, denoise_files, results_in
 from limpid.workflows.options import DenoiseOptions, Way
-from limpid.workflows.survey import Survey, survey
+from limpid.workflows.plan import plan_outputs
+from limpid.workflows.survey import Survey, Surveyed, survey
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["Autopilot", "Course", "auto"]
+
+#: Name of the file that is locked as long as an autopilot is at work.
+_LOCK: Final = "auto.lock"
 
 
 class Watcher(Stages, Protocol):
@@ -57,7 +65,7 @@ class Course:
     minutes : float
         For its race and its trainings.
     decision : Decision or None
-        None where it was only planned.
+        None where it is yet to be made.
     proof : Proof or None
         How good results are that took no part in the race; None where none was assessed.
     """
@@ -151,7 +159,7 @@ def auto(
         For the races and trainings of all cohorts together; surveying and denoising come on top. At 0, and without
         torch, nothing is trained.
     dry_run : bool
-        Survey, and say what would be tried and how long denoising would take.
+        Survey, and say which cohorts there are, what is decided already, and how long the rest would take.
     seed : int
         Of the trainings.
     value_range : (float, float), optional
@@ -179,64 +187,89 @@ def auto(
     if is_url(os.fspath(output)):
         raise OptionError(f"the output must be a folder on this machine, got {os.fspath(output)}; name one.")
     addresses = [os.fspath(one) for one in listed("collection", collection, (str, PathLike), what="an address")]
-    folder, settings = Path(output) / AUTO_FOLDER, Settings(value_range, max_pixels)
-    say(watcher, "all images are measured")
-    found = survey(
-        addresses,
-        folder,
-        outside=output,
-        value_range=value_range,
-        threads=threads,
-        max_pixels=max_pixels,
-        pictures=dry_run,
-        watcher=watcher,
-    )
-    connection = opened(folder)
-    budget = minutes_for(found.cohorts, minutes)
-    courses = [Course(one, budget.get(one.id, 0.0)) for one in found.cohorts]
-    files = None
-    if not dry_run:
+    options = DenoiseOptions(threads=threads, memory=memory, value_range=value_range, max_pixels=max_pixels)
+    # Now, and not when all is measured and trained, it is said what can't be.
+    if plan_outputs(addresses, output).single:
+        raise OptionError(f"the output must be a folder, got {os.fspath(output)}; name one.")
+    output = Path(output).expanduser()
+    folder, settings = output / AUTO_FOLDER, Settings(value_range, max_pixels)
+    with _alone(folder):
+        say(watcher, "all images are measured")
+        found = survey(
+            addresses,
+            folder,
+            outside=output,
+            value_range=value_range,
+            threads=threads,
+            max_pixels=max_pixels,
+            pictures=dry_run,
+            watcher=watcher if dry_run or watcher is None else _Silent(watcher),
+        )
+        connection = opened(folder)
+        budget = minutes_for(found.cohorts, minutes)
+        courses = [Course(one, budget.get(one.id, 0.0)) for one in found.cohorts]
+        files = None
+        make = None if dry_run else partial(decide, connection, seed=seed, settings=settings, stages=watcher)
+        asked = {"minutes": minutes, "seed": seed, "settings": dataclasses.astuple(settings)}
         record = Record(folder)
-        courses = [_decided(one, connection, record, folder, seed, settings, watcher) for one in courses]
-        say(watcher, "images are denoised")
-        options = DenoiseOptions(threads=threads, memory=memory, value_range=value_range, max_pixels=max_pixels)
-        files = _denoised(addresses, output, options, courses, connection, watcher)
-        outputs = outputs_by_uri(output)
-        courses = [_proved(one, connection, outputs, settings, watcher) for one in courses]
-    strays = connection.execute("select count(*) from catalogue where cohort is null and error is null").fetchall()[0][
-        0
-    ]
-    sections = [*auto_sections(courses, files, strays=strays), *found.sections]
-    write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
-    return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
+        courses = [_decided(one, connection, record, folder / "networks", asked, make) for one in courses]
+        if not dry_run:
+            say(watcher, "images are denoised")
+            files = _denoised(addresses, output, options, courses, connection, watcher)
+            result_of = results_in(output)
+            courses = [_proved(one, connection, result_of, settings, watcher) for one in courses]
+        counted = "select count(*) from catalogue where cohort is null and error is null"
+        ((strays,),) = connection.execute(counted).fetchall()
+        sections = [*auto_sections(courses, files, strays=strays), *found.sections]
+        write_report(found.report, sections, title=f"limpid auto: {', '.join(addresses)}")
+        return Autopilot(tuple(courses), found, files, found.report, time.monotonic() - started)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other autopilots out of a folder, which is made if it is not there."""
+    check_name(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(folder / _LOCK)
+    except OSError as error:
+        reason = f"{folder} can't be written to ({error.strerror}); choose another output folder."
+        raise WriteError(reason, source=str(folder)) from error
+    if lock is None:
+        raise OptionError(
+            f"another limpid auto is at work in {folder.parent}; wait for it to end, or choose another output folder.",
+            source=str(folder.parent),
+        )
+    with lock:
+        yield
+
+
+class _Silent:
+    """Counts the rows of a survey, and leaves it to the job after it to say which images can't be read."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.planned = watcher.planned
+        self._finished = watcher.finished
+
+    def finished(self, row: Surveyed) -> None:
+        self._finished(Surveyed(row.input, None))
 
 
 def _decided(
     course: Course,
     connection: duckdb.DuckDBPyConnection,
     record: Record,
-    folder: Path,
-    seed: int,
-    settings: Settings,
-    watcher: Watcher | None,
+    networks: Path,
+    asked: Mapping[str, Any],
+    make: Callable[..., Decision] | None,
 ) -> Course:
-    """Return a course with its decision, which is made now or was made before."""
+    """Return a course with its decision, which was made before or is made now; without one where none is to be made."""
     cohort = course.cohort
-    images = connection.execute(
-        "select uri, sha256 from catalogue where cohort = ? order by 1, 2", [cohort.id]
-    ).fetchall()
-    key = key_of(cohort, images, minutes=course.minutes, seed=seed, settings=dataclasses.astuple(settings))
+    found = connection.execute("select uri, sha256 from catalogue where cohort = ? order by 1, 2", [cohort.id])
+    key = key_of(found.fetchall(), clean=is_clean(cohort), **asked)
     decision = record.get(key)
-    if decision is None:
-        decision = decide(
-            connection,
-            cohort,
-            folder / "networks" / key,
-            minutes=course.minutes,
-            seed=seed,
-            settings=settings,
-            stages=watcher,
-        )
+    if decision is None and make is not None:
+        decision = make(cohort, networks / key, minutes=course.minutes)
         record.keep(key, decision)
     return dataclasses.replace(course, decision=decision)
 
@@ -251,8 +284,10 @@ def _denoised(
 ) -> FilesSummary:
     """Denoise all images, each as it was decided for its cohort; one of no cohort by the shipped model."""
     winners = {one.cohort.id: one.decision.winner for one in courses if one.decision is not None}
-    known = list(dict.fromkeys(Way(winner.model, winner.strength) for winner in winners.values()))
-    places = {cohort: known.index(Way(winners[cohort].model, winners[cohort].strength)) for cohort in winners}
+    way_for = {cohort: Way(winner.model, winner.strength) for cohort, winner in winners.items()}
+    # In an order that does not depend on that of the cohorts, so that a job goes on when another is the largest.
+    known = sorted(set(way_for.values()), key=lambda way: (way.model, way.strength))
+    places = {cohort: known.index(way) for cohort, way in way_for.items()}
     rows = connection.execute("select uri, cohort from catalogue where cohort is not null").fetchall()
     way_of = {uri: places[cohort] for uri, cohort in rows}.get
     ways = Ways(known, way_of)
@@ -264,7 +299,7 @@ def _denoised(
 def _proved(
     course: Course,
     connection: duckdb.DuckDBPyConnection,
-    outputs: Mapping[str, str],
+    result_of: Callable[[str], str | None],
     settings: Settings,
     watcher: Watcher | None,
 ) -> Course:
@@ -275,5 +310,5 @@ def _proved(
     sample = draw(connection, course.cohort, settings)
     if sample is None:
         return course
-    proof = prove(connection, course.cohort, course.decision, sample.noise, outputs, settings)
+    proof = prove(connection, course.cohort, course.decision, sample.noise, result_of, settings)
     return dataclasses.replace(course, proof=proof)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from limpid.classical.registry import CLASSICAL
-from limpid.models.store import shipped_models, shipped_names
+from limpid.models.store import shipped_names
 from limpid.noise.result import NoiseEstimate
 
 __all__ = ["SHIPPED", "UNCHANGED", "Candidate", "ready"]
@@ -43,14 +43,8 @@ UNCHANGED: Final = Candidate("unchanged", "auto", 0.0)
 def ready(noise: NoiseEstimate) -> Iterator[Candidate]:
     """Yield what needs no training, for images with this noise."""
     yield UNCHANGED
-    for name in _families():
+    for name in shipped_names():
         yield Candidate(name, name)
         if noise.white is False:
             yield from (Candidate(f"{name}, strength {strength:g}", name, strength) for strength in _STRONGER)
     yield from (Candidate(name, name) for name in CLASSICAL)
-
-
-def _families() -> list[str]:
-    """Return the names of shipped networks that stand for one of gray and one of colour images."""
-    single = {model.card.name for model in shipped_models()}
-    return [name for name in shipped_names() if name not in single]

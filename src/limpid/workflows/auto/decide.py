@@ -12,8 +12,8 @@ from limpid.catalog.cohorts import Cohort
 from limpid.catalog.measure import Settings
 from limpid.workflows.auto.candidates import SHIPPED, UNCHANGED, ready
 from limpid.workflows.auto.decisions import Decision
-from limpid.workflows.auto.learn import LEAST_MINUTES, LESSONS, learn
-from limpid.workflows.auto.race import Score, choose, score
+from limpid.workflows.auto.learn import LEAST_MINUTES, LESSONS, forget_copies, learn
+from limpid.workflows.auto.race import Score, choose, score, unbeaten
 from limpid.workflows.auto.sample import draw
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def decide(
     """
     started = time.monotonic()
     if is_clean(cohort):
-        return Decision(UNCHANGED, f"left as it is: {cohort.advice[0].text}")
+        share = cohort.sigma / (cohort.high - cohort.low)
+        reason = f"left as it is: sigma {cohort.sigma:.3g} is {share:.1%} of the range, which may be fine texture"
+        return Decision(UNCHANGED, reason)
     say(stages, f"cohort {cohort.id}: measuring")
     sample = draw(connection, cohort, settings)
     if sample is None:
@@ -97,6 +99,11 @@ def decide(
         say(stages, f"cohort {cohort.id}: {candidate.name}")
         scores.append(score(candidate, sample))
     notes = []
+    if minutes and (why := unbeaten(scores)) is not None:
+        notes.append(f"no network was trained, since {why}")
+        minutes = 0
+    elif not minutes:
+        notes.append(_untrained(cohort))
     for lesson in LESSONS if minutes else ():
         left = minutes - (time.monotonic() - started) / 60
         time_for = min(lesson.share * minutes, left)
@@ -113,11 +120,10 @@ def decide(
             settings=settings,
             watcher=None if stages is None else stages.trained,
         )
-        notes.append(f"{lesson.name}: {how}")
+        notes.append(how)
         if learned is not None:
             scores.append(score(learned, sample))
-    if not minutes:
-        notes.append(_untrained(cohort))
+    forget_copies(folder)
     winner, reason = choose(scores)
     return Decision(winner, reason, tuple(scores), tuple(notes), time.monotonic() - started, sample.raced_uris)
 

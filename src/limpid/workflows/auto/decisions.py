@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from limpid.catalog.cohorts import Cohort
 from limpid.core.plain import plain
 from limpid.core.version import __version__
 from limpid.io.atomic import replacing
@@ -79,9 +78,12 @@ class Decision:
         )
 
 
-def key_of(cohort: Cohort, images: Sequence[tuple[str, str]], **settings: Any) -> str:
-    """Return what a decision follows from, as a hash: the cohort, the hashes of its images, what was asked for."""
-    known = [__version__, cohort.to_dict(), cohort.floor, list(images), settings]
+def key_of(images: Sequence[tuple[str, str]], **settings: Any) -> str:
+    """Return what a decision follows from, as a hash: the images of a cohort, by name and hash, and what was asked for.
+
+    The fit of the cohort is no part of it: it changes a little with every image of the others, and its place too.
+    """
+    known = [__version__, list(images), settings]
     return hashlib.sha256(json.dumps(plain(known), sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
@@ -97,18 +99,19 @@ class Record:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
         try:
-            self._known: dict[str, dict[str, Any]] = json.loads(self._path.read_bytes())
+            found = json.loads(self._path.read_bytes())
         except (OSError, ValueError):  # none yet, or none to go by
-            self._known = {}
+            found = {}
+        self._known: dict[str, dict[str, Any]] = found if isinstance(found, dict) else {}
 
     def get(self, key: str) -> Decision | None:
         """Return a decision that was made, if its model is still there."""
         try:
             found = Decision.from_dict(self._known[key])
+            model = Path(found.winner.model)
         except (KeyError, TypeError):
             return None
-        lost = Path(found.winner.model).is_absolute() and not Path(found.winner.model).exists()
-        return None if lost else found
+        return None if model.is_absolute() and not model.exists() else found
 
     def keep(self, key: str, decision: Decision) -> None:
         """Write a decision down.

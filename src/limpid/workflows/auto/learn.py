@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,20 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from limpid.catalog.measure import Settings
-from limpid.core.errors import ConfigError, LimpidError
+from limpid.core.errors import LimpidError, OptionError
+from limpid.io.atomic import replacing
 from limpid.io.sources import item_of
 from limpid.io.sources.item import address_of
 from limpid.workflows.auto.candidates import Candidate
 from limpid.workflows.train import RUN, train
 
-__all__ = ["LEAST_MINUTES", "LESSONS", "Lesson", "learn"]
+__all__ = ["LEAST_MINUTES", "LESSONS", "Lesson", "forget_copies", "learn"]
 
 #: Less time than this for a network trains nothing.
 LEAST_MINUTES: Final = 1.0
+
+#: Folder of copies of images that are no files, beside the networks that learn from them.
+_COPIES: Final = "images"
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def learn(
     """
     resume = (folder / RUN).is_dir()
     try:
-        files = _files(uris, folder.parent / "images")
+        files = _files(uris, folder.parent / _COPIES)
         for again in (resume, False):
             try:
                 trained = train(
@@ -95,24 +100,44 @@ def learn(
                     watcher=watcher,
                 )
                 break
-            except ConfigError:
+            except OptionError:
                 if not again:
                     raise
-                shutil.rmtree(folder)  # of other images, or other time
+                shutil.rmtree(folder)  # of other images or settings, or stopped before its first checkpoint
     except LimpidError as error:
-        return None, f"no network was {lesson.name}: {error}"
-    return Candidate(lesson.name, str(folder.resolve())), f"{trained.strategy}, {trained.steps} steps; {trained.reason}"
+        return None, f"no network was {lesson.name}: {str(error).removesuffix('.')}"
+    how = f"{lesson.name}: {trained.strategy}, {trained.steps} steps; {trained.reason}"
+    return Candidate(lesson.name, str(folder.resolve())), how
+
+
+def forget_copies(folder: Path) -> None:
+    """Remove what :func:`learn` copied for the networks in a folder."""
+    shutil.rmtree(folder / _COPIES, ignore_errors=True)
 
 
 def _files(uris: Sequence[str], folder: Path) -> list[Path]:
-    """Return images as files: those that are none, such as members of shards, are written into a folder."""
+    """Return images as files: those that are none, such as members of shards, are written into a folder.
+
+    Those that can't be read any more are left out.
+    """
     files = []
-    for number, uri in enumerate(uris):
+    for uri in uris:
         path = Path(address_of(uri))
         if "#" in uri or not path.is_file():
-            path = folder / f"{number:04}{PurePosixPath(uri.partition('#')[2] or uri).suffix}"
+            name = hashlib.sha256(uri.encode("utf-8")).hexdigest()[:16]
+            path = folder / f"{name}{PurePosixPath(uri.partition('#')[2] or uri).suffix}"
             if not path.exists():
-                folder.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(item_of(uri).read())
-        files.append(path)
+                _copy(uri, path)
+        if path.exists():
+            files.append(path)
     return files
+
+
+def _copy(uri: str, path: Path) -> None:
+    try:
+        content = item_of(uri).read()
+    except LimpidError:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,10 +76,10 @@ def prove(
     cohort: Cohort,
     decision: Decision,
     noise: NoiseEstimate,
-    outputs: Mapping[str, str],
+    result_of: Callable[[str], str | None],
     settings: Settings,
 ) -> Proof:
-    """Return how good some results are; where all images raced, these are of them.
+    """Return how good some results are, of images that took no part in the race.
 
     Parameters
     ----------
@@ -91,13 +91,14 @@ def prove(
         How it was denoised.
     noise : NoiseEstimate
         What its images have in common.
-    outputs : mapping
-        URI of an image -> path of its result.
+    result_of : callable
+        Returns the path of the result of an image, by its URI; None where it has none.
     settings : Settings
         What images are read with.
     """
     rows = connection.execute(
-        "select uri from catalogue where cohort = ? order by list_contains(?, uri), sha256, uri limit ?",
+        "select uri from catalogue where cohort = ? and not list_contains(?::varchar[], uri) "
+        "order by sha256, uri limit ?",
         [cohort.id, list(decision.raced_uris), _LOOKED_AT],
     ).fetchall()
     results: list[Proved] = []
@@ -105,11 +106,11 @@ def prove(
     for (uri,) in rows:
         if len(results) == _RESULTS:
             break
-        if uri not in outputs:
+        if (result := result_of(uri)) is None:
             continue
         try:
             before = _part(item_of(uri).read(), settings)
-            after = _part(outputs[uri], settings)
+            after = _part(result, settings)
             found = assess_image(before, after, denoiser=denoiser, told=noise)
         except LimpidError:
             continue  # gone or changed since; the row of the job says what became of it

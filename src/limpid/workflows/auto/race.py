@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from limpid.core.errors import LimpidError
+from limpid.models.store import shipped_names
 from limpid.noise.result import Interval
 from limpid.workflows.assess import assess_image
 from limpid.workflows.auto.candidates import SHIPPED, UNCHANGED, Candidate
@@ -17,7 +18,10 @@ from limpid.workflows.denoise import run_denoise
 from limpid.workflows.level import measured_sigma
 from limpid.workflows.models import load_model
 
-__all__ = ["Score", "choose", "score"]
+__all__ = ["Score", "choose", "score", "unbeaten"]
+
+#: 90 % of a Student's t of 4 degrees of freedom, which the errors of measured levels follow, lies within this.
+_T4_REACH: Final = 2.132
 
 #: Candidates that are so near to the best, in dB, are as good: the fastest of them wins.
 _AS_GOOD_DB: Final = 0.03
@@ -89,7 +93,7 @@ def score(candidate: Candidate, sample: Sample) -> Score:
         done = run_denoise(noisy, denoiser, sigma=measured_sigma(noise), strength=candidate.strength)
         found = assess_image(noisy, done.image, denoiser=denoiser, told=noise)
     except LimpidError as error:
-        return Score(candidate, None, None, "unknown", str(error), None)
+        return Score(candidate, None, None, "unknown", str(error).removesuffix("."), None)
     speed = noisy.planes()[..., 0].size / 1e6 / max(done.seconds, 1e-9)
     return Score(candidate, found.psnr, found.psnr_interval, found.verdict, found.reason, speed)
 
@@ -97,23 +101,33 @@ def score(candidate: Candidate, sample: Sample) -> Score:
 def _unchanged(sample: Sample) -> Score:
     """Return how good the images are as they are: all that is wrong with them is the noise."""
     noise, span = sample.noise, sample.raced.span
-    if not noise.measured or noise.sigma <= 0:
+    if noise.sigma <= 0 or math.isinf(noise.variance_error):  # as where one channel holds nothing
         return Score(UNCHANGED, None, None, "unknown", "no noise was found that could be told from none", None)
-    low, high = noise.sigma_interval
-    psnr, least, most = (20 * math.log10(span / sigma) for sigma in (noise.sigma, high, max(low, 1e-6 * span)))
-    return Score(UNCHANGED, psnr, (least, most), "too little removed", None, None)
+    psnr = 20 * math.log10(span / noise.sigma)
+    reach = 10 / math.log(10) * _T4_REACH * noise.variance_error
+    return Score(UNCHANGED, psnr, (psnr - reach, psnr + reach), "too little removed", None, None)
+
+
+def unbeaten(scores: Sequence[Score]) -> str | None:
+    """Return why nothing can be shown to be better than the shipped model; None where it can.
+
+    That its error can't be told is no word against it: errors too small for how well the noise is known can't be.
+    """
+    if not [one for one in scores if one.psnr is not None and one.candidate != UNCHANGED]:
+        reasons = "; ".join(dict.fromkeys(one.reason for one in scores if one.reason))
+        return f"none could be scored: {reasons or 'no image could be used'}"
+    untold = next((one for one in scores if one.candidate.name in shipped_names() and one.psnr is None), None)
+    return None if untold is None else f"nothing can be compared with {untold.candidate.name}: {untold.reason}"
 
 
 def choose(scores: Sequence[Score]) -> tuple[Candidate, str]:
     """Return the winner, and why: the best by estimated PSNR; of those as good, the fastest.
 
-    Where nothing can be told of any, it is the shipped model.
+    Where nothing can be shown to be better, it is the shipped model.
     """
-    known = [one for one in scores if one.psnr is not None]
-    if not [one for one in known if one.candidate != UNCHANGED]:
-        reasons = "; ".join(dict.fromkeys(one.reason for one in scores if one.reason))
-        return SHIPPED, f"the shipped model, since none could be scored: {reasons or 'no image could be used'}"
-    ranked = sorted(known, key=lambda one: -_psnr(one))
+    if (why := unbeaten(scores)) is not None:
+        return SHIPPED, f"the shipped model, since {why}"
+    ranked = sorted((one for one in scores if one.psnr is not None), key=lambda one: -_psnr(one))
     best = ranked[0]
     near = [one for one in ranked if _psnr(best) - _psnr(one) <= _AS_GOOD_DB]
     winner = max(near, key=lambda one: one.megapixels_per_s or math.inf)

@@ -65,7 +65,7 @@ def auto_sections(courses: Sequence[Course], files: FilesSummary | None, *, stra
 
 def _lead(files: FilesSummary | None) -> str:
     if files is None:
-        return "Nothing has been denoised yet: this is what would be tried, and for how long."
+        return "This call denoised nothing: these are the cohorts, and the minutes that each would get."
     return "How each cohort was denoised, and how that was found out, without any clean image."
 
 
@@ -126,7 +126,8 @@ def _cohort(course: Course) -> Section:
     parts += [paragraph(f"{note[0].upper()}{note[1:]}.", quiet=True) for note in decision.notes]
     if course.proof is not None and course.proof.results:
         parts.append(_pictures(course))
-    lead = f"{count(cohort.images)} with {_kind(cohort)} noise of sigma {number(cohort.sigma)}."
+    kind = _kind(cohort)
+    lead = f"{count(cohort.images)} with noise of sigma {number(cohort.sigma)}{f' ({kind})' if kind else ''}."
     return Section(f"cohort-{cohort.id}", f"Cohort {cohort.id}", join(parts), lead)
 
 

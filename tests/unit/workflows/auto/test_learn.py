@@ -1,5 +1,6 @@
 import io
 import tarfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from scipy import ndimage
 import limpid
 from limpid.catalog.measure import Settings
 from limpid.catalog.question import opened
+from limpid.core.errors import DataError
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.io.sources import find_items
-from limpid.workflows.auto.learn import LESSONS, learn
+from limpid.workflows.auto import learn as learning
+from limpid.workflows.auto.learn import LESSONS, forget_copies, learn
 from limpid.workflows.auto.sample import draw
 
 SETTINGS = Settings(None, DEFAULT_MAX_PIXELS)
@@ -81,3 +84,67 @@ def test_images_that_are_gone_are_not_in_a_sample(tmp_path):
     first = draw(connection, cohort, SETTINGS).raced_uris[0]
     next(path for path in (tmp_path / "in").iterdir() if str(path) == first).unlink()
     assert first not in draw(connection, cohort, SETTINGS).raced_uris
+
+
+def _images(folder, count=4):
+    folder.mkdir()
+    for number in range(count):
+        limpid.write_image(_picture(number), folder / f"{number}.png")
+    return [item.uri for item in find_items([str(folder)])]
+
+
+def test_images_that_are_gone_are_not_learned_from(tmp_path, monkeypatch):
+    uris = _images(tmp_path / "in")
+    (tmp_path / "in/0.png").unlink()
+    files = _taught(monkeypatch, [*uris, f"{tmp_path}/gone.tar#a.png"], tmp_path)
+    assert [path.name for path in files] == ["1.png", "2.png", "3.png"]
+
+
+def test_a_copy_that_was_cut_short_is_made_again(shard, tmp_path, monkeypatch):
+    uris = [item.uri for item in find_items([str(shard)])]
+    monkeypatch.setattr(learning, "replacing", _cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        _taught(monkeypatch, uris, tmp_path)
+    monkeypatch.undo()
+    files = _taught(monkeypatch, uris, tmp_path)
+    assert len({limpid.read_image(path).values.tobytes() for path in files}) == 6
+    forget_copies(tmp_path)
+    assert not any(path.exists() for path in files)
+
+
+@contextmanager
+def _cut_short(path):
+    """Die while a file is written, as :func:`limpid.io.atomic.replacing` leaves it."""
+    yield io.BytesIO()
+    raise KeyboardInterrupt
+
+
+def _taught(monkeypatch, uris, folder):
+    """Return the files that a network would learn from."""
+    given = []
+    monkeypatch.setattr(learning, "train", lambda files, *_, **__: given.extend(files) or _refuse())
+    learn(LESSONS[1], uris, folder / "net", minutes=1, seed=0, settings=SETTINGS, watcher=None)
+    return given
+
+
+def _refuse():
+    raise DataError("nothing can be learned.")
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(tmp_path, monkeypatch):
+    uris = _images(tmp_path / "in")
+    (tmp_path / "net/run").mkdir(parents=True)
+    candidate, how = learn(LESSONS[1], uris, tmp_path / "net", minutes=0.02, seed=0, settings=SETTINGS, watcher=None)
+    assert candidate is not None, how
+
+
+def test_images_of_two_types_and_one_range_are_one_sample(tmp_path):
+    _images(tmp_path / "in", count=3)
+    for number in range(3, 6):
+        floats = limpid.Image.from_array(_picture(number).astype(np.float32), value_range=(0, 255))
+        limpid.write_image(floats, tmp_path / f"in/{number}.tif")
+    (cohort,) = limpid.survey(tmp_path / "in", tmp_path / "census", pictures=False).cohorts
+    sample = draw(opened(tmp_path / "census"), cohort, SETTINGS)
+    assert sample.raced.values.dtype == np.float32
+    assert sample.raced.value_range == (0, 255)
+    assert sample.noise.sigma == pytest.approx(15, rel=0.1)
