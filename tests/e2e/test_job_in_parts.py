@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -31,22 +30,6 @@ def wait_for(condition: Callable[[], object], timeout: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came so far"
         time.sleep(0.005)
-
-
-@pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]):
-    """Start ``limpid`` and go on."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen([*LIMPID, *arguments], cwd=tmp_path, env=environment, **pipes))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture

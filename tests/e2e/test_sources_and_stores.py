@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -63,22 +63,6 @@ def wait_for(condition: Callable[[], object], timeout: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came so far"
         time.sleep(0.01)
-
-
-@pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start ``limpid`` and go on."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen([*LIMPID, *arguments], cwd=tmp_path, env=environment, **pipes))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture

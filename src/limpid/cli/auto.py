@@ -8,7 +8,18 @@ import typer
 
 from limpid.cli.errors import FAILED, reported
 from limpid.cli.interrupt import unhurried
-from limpid.cli.options import Json, MaxPixels, Memory, Quiet, Seed, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import (
+    Collection,
+    Json,
+    MaxPixels,
+    Memory,
+    Quiet,
+    Seed,
+    Threads,
+    ValueRange,
+    Verbose,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
     from limpid.workflows.auto import Autopilot
@@ -17,14 +28,7 @@ __all__ = ["auto"]
 
 
 def auto(
-    collection: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="COLLECTION",
-            help="Folders, files, globs, tar, Parquet and Zarr files, lists (.txt); also s3:// and the like.",
-            show_default=False,
-        ),
-    ],
+    collection: Collection,
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="DIR", help="Folder for results and report.", show_default=False),

@@ -11,6 +11,7 @@ import typer
 
 __all__ = [
     "AllowPickle",
+    "Collection",
     "Device",
     "Inputs",
     "Json",
@@ -71,6 +72,14 @@ def set_up_logging(*, quiet: bool, verbose: int) -> None:
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT", help="Files, folders (with all below them) or globs.", show_default=False),
+]
+Collection = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="COLLECTION",
+        help="Folders, files, globs, tar, Parquet and Zarr files, lists (.txt); also s3:// and the like.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

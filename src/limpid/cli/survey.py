@@ -9,7 +9,7 @@ import typer
 
 from limpid.cli.errors import FAILED, RULE_VIOLATED, reported
 from limpid.cli.interrupt import unhurried
-from limpid.cli.options import Json, MaxPixels, Quiet, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import Collection, Json, MaxPixels, Quiet, Threads, ValueRange, Verbose, set_up_logging
 
 if TYPE_CHECKING:
     from limpid.workflows.survey import Survey
@@ -18,14 +18,7 @@ __all__ = ["survey"]
 
 
 def survey(
-    collection: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="COLLECTION",
-            help="Folders, files, globs, tar, Parquet and Zarr files, lists (.txt); also s3:// and the like.",
-            show_default=False,
-        ),
-    ],
+    collection: Collection,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for catalogue and report.", show_default=False)
     ],
