@@ -34,9 +34,9 @@ __all__ = [
     "check_recorded",
     "collected",
     "denoise_files",
+    "load_models",
     "results_in",
     "spelled",
-    "warn_of_memory",
 ]
 
 _log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def denoise_files(
     if options.engine != "local":
         check_recorded(plan, f"engine {options.engine}")
     task = DenoiseTask(plan.store.address, options, () if ways is None else ways.known)
-    warn_of_memory(task)
+    load_models(task)
     if watcher is not None:
         watcher.planned(len(plan.images))
     results = collected(_dry(plan) if options.dry_run else _run(plan, task, inputs, ways), watcher)
@@ -192,13 +192,11 @@ def check_recorded(plan: Plan, option: str) -> None:
         raise OptionError(f"{option} needs an output folder: {without} no record.")
 
 
-def warn_of_memory(task: DenoiseTask) -> None:
-    """Say so where a budget can't be kept."""
-    if task.options.memory is None:
-        return
+def load_models(task: DenoiseTask) -> None:
+    """Load what a call needs, so that what is wrong with a model is said before any work; warn of too little memory."""
     for model in dict.fromkeys((task.options.model, *(way.model for way in task.ways))):
         denoiser = task.denoiser_of(model)
-        if denoiser.capabilities.halo_px is None:
+        if task.options.memory is not None and denoiser.capabilities.halo_px is None:
             _log.warning(
                 "%s needs whole planes at once, about %d bytes for each pixel; memory will be exceeded where that is "
                 "more",

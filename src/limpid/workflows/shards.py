@@ -14,7 +14,7 @@ from limpid.core.errors import OptionError
 from limpid.io.stores import is_url, store_at
 from limpid.workflows.engines import engine_for
 from limpid.workflows.expand import folder_above
-from limpid.workflows.files import FilesSummary, Placed, about, check_recorded, collected, spelled, warn_of_memory
+from limpid.workflows.files import FilesSummary, Placed, about, check_recorded, collected, load_models, spelled
 from limpid.workflows.job import items_of, plan_job, run_shards
 from limpid.workflows.options import DenoiseOptions
 from limpid.workflows.plan import plan_outputs
@@ -104,7 +104,7 @@ def denoise_shards(
         raise OptionError("shards are of a job with an output folder (-o), or of one in place (--in-place).")
     store = store_at(root if is_url(root) else Path(root).expanduser().resolve())
     task = DenoiseTask(store.address, options)
-    warn_of_memory(task)
+    load_models(task)
 
     def placed() -> Generator[Placed, None, None]:
         planned = None if watcher is None else watcher.planned
