@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +13,11 @@ from limpid.catalog.measure import Settings
 from limpid.core.errors import LimpidError
 from limpid.core.image import Image
 from limpid.evaluation.reference_free.assessment import Assessment
-from limpid.io import read_image
 from limpid.io.sources import item_of
 from limpid.noise.result import NoiseEstimate
 from limpid.workflows.assess import assess_image
 from limpid.workflows.auto.decisions import Decision
+from limpid.workflows.auto.sample import middle
 from limpid.workflows.models import load_model
 
 if TYPE_CHECKING:
@@ -109,20 +108,10 @@ def prove(
         if (result := result_of(uri)) is None:
             continue
         try:
-            before = _part(item_of(uri).read(), settings)
-            after = _part(result, settings)
+            before = middle(item_of(uri).read(), _SIDE_PX, settings)
+            after = middle(result, _SIDE_PX, settings)
             found = assess_image(before, after, denoiser=denoiser, told=noise)
         except LimpidError:
             continue  # gone or changed since; the row of the job says what became of it
         results.append(Proved(uri, before, after, found))
     return Proof(tuple(results))
-
-
-def _part(source: bytes | str, settings: Settings) -> Image:
-    """Return the middle of the plane in the middle of an image."""
-    image = read_image(source, value_range=settings.value_range, max_pixels=settings.max_pixels)
-    planes = image.planes()
-    plane = planes[len(planes) // 2]
-    top, left = (max(length - _SIDE_PX, 0) // 2 // 8 * 8 for length in plane.shape[:2])
-    values = np.ascontiguousarray(plane[top : top + _SIDE_PX, left : left + _SIDE_PX])
-    return dataclasses.replace(image, values=values, axes="YXC", alpha=None)

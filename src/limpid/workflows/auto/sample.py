@@ -11,7 +11,7 @@ import numpy as np
 
 from limpid.catalog.measure import Settings
 from limpid.core.errors import LimpidError
-from limpid.core.image import Array, Image
+from limpid.core.image import Image
 from limpid.io import read_image
 from limpid.io.sources import item_of
 from limpid.noise.result import NoiseEstimate
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from limpid.catalog.cohorts import Cohort
 
-__all__ = ["Sample", "draw"]
+__all__ = ["Sample", "draw", "middle"]
 
 #: Images that the noise of a cohort is measured in, and those of them that candidates race on.
 _MEASURED: Final = 16
@@ -45,7 +45,7 @@ class Sample:
     noise : NoiseEstimate
         What its images have in common.
     raced : Image
-        Parts of some of them as a stack, axes ``IYX`` or ``IYXC``.
+        Parts of some of them as a stack, axes ``IYXC``.
     raced_uris : tuple of str
         Names of these images.
     others : tuple of str
@@ -97,26 +97,37 @@ def draw(connection: duckdb.DuckDBPyConnection, cohort: Cohort, settings: Settin
 
 
 def _parts(uris: Sequence[str], side: int, settings: Settings) -> Iterator[tuple[str, Image]]:
-    """Yield the middle of images as one plane; those that can't be read any more are left out."""
+    """Yield the middle of images; those that can't be read any more are left out."""
     for uri in uris:
         try:
-            content = item_of(uri).read()
-            image = read_image(content, value_range=settings.value_range, max_pixels=settings.max_pixels)
+            part = middle(item_of(uri).read(), side, settings)
         except LimpidError:
             continue
-        planes = image.planes()
-        middle = _middle(planes[len(planes) // 2], side)
-        yield uri, dataclasses.replace(image, values=middle[None], axes="IYXC", alpha=None)
+        yield uri, part
 
 
-def _middle(plane: Array, side: int) -> Array:
-    """Return the middle of a plane, shape (Y, X, C), which begins where a block of a JPEG file would."""
-    top, left = ((length - side) // 2 // 8 * 8 for length in plane.shape[:2])
-    return plane[top : top + side, left : left + side]
+def middle(source: bytes | str, side: int, settings: Settings) -> Image:
+    """Return the middle of an image as one plane, axes ``YXC``; of several planes, of the one in the middle.
+
+    Parameters
+    ----------
+    source : bytes or str
+        Content or path of an image file.
+    side : int
+        Height and width in pixels, or less where the image has less. It begins where a block of a JPEG file would.
+    settings : Settings
+        What the image is read with.
+    """
+    image = read_image(source, value_range=settings.value_range, max_pixels=settings.max_pixels)
+    planes = image.planes()
+    plane = planes[len(planes) // 2]
+    top, left = (max(length - side, 0) // 2 // 8 * 8 for length in plane.shape[:2])
+    values = np.ascontiguousarray(plane[top : top + side, left : left + side])
+    return dataclasses.replace(image, values=values, axes="YXC", alpha=None)
 
 
 def _stack(parts: Sequence[Image]) -> Image:
-    """Return images of one plane, size and value range as one; where their dtypes differ, in float32."""
+    """Return planes of one size and value range as one image; where their dtypes differ, in float32."""
     dtypes = {part.values.dtype for part in parts}
-    values = np.concatenate([part.values if len(dtypes) == 1 else part.values.astype(np.float32) for part in parts])
+    values = np.stack([part.values if len(dtypes) == 1 else part.values.astype(np.float32) for part in parts])
     return Image(values, "IYXC", parts[0].value_range)
