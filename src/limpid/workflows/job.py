@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -18,6 +17,7 @@ from limpid.jobs import About, Item, Job, JobFolder, Key, Row, check_same, last_
 from limpid.jobs.names import uri_texts_from
 from limpid.jobs.work import Receipt
 from limpid.workflows.planned import Plan
+from limpid.workflows.task import sha256_of
 
 __all__ = ["Done", "Engine", "items_of", "plan_job", "run_job", "run_shards"]
 
@@ -59,10 +59,7 @@ def items_of(plan: Plan, *, checksums: bool, way_of: Callable[[str], int | None]
 
 def _sha256_of(uri: str) -> str:
     item = item_of(uri)
-    if item.path is None:
-        return hashlib.sha256(item.read()).hexdigest()
-    with Path(item.path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(item.read() if item.path is None else Path(item.path))
 
 
 def run_job(

@@ -32,7 +32,7 @@ from limpid.workflows.room import Room
 if TYPE_CHECKING:
     from limpid.evaluation.reference_free.assessment import Assessment
 
-__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of"]
+__all__ = ["BASE_BYTES", "DenoiseTask", "FileResult", "names_of", "sha256_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class DenoiseTask:
             if options.in_place and begun and before != planned:
                 # The process that began this ended between replacing the file and saying so.
                 known = {"model": self.denoiser_of(options.model).name, "strength": options.strength}
-                return _row("ok", planned, before, output_sha256=_sha256(Path(source.path or name)), **known)
+                return _row("ok", planned, before, output_sha256=sha256_of(Path(source.path or name)), **known)
             known = self._denoised(source, name, options, kept=item.way is not None and options.strength == 0)
             after = self._store.stamp(name)
         except LimpidError as error:
@@ -203,7 +203,7 @@ class DenoiseTask:
         info = probe(content)
         format_ = SUFFIXES.get(PurePosixPath(name).suffix.lower(), info.format)
         check_fits(info, format_)
-        digest = _sha256(content)
+        digest = sha256_of(content)
         if kept and format_ == info.format:
             written = self._copied(content, name)
             known = {"model": self.denoiser_of(options.model).name, "strength": options.strength}
@@ -226,7 +226,7 @@ class DenoiseTask:
         whole = content if isinstance(content, bytes) else content.read_bytes()
         with self._store.replacing(name) as file:
             file.write(whole)
-        return _sha256(whole)
+        return sha256_of(whole)
 
     def _in_memory(
         self, content: bytes | Path, name: str, info: ImageInfo, options: DenoiseOptions
@@ -272,7 +272,8 @@ def _shown_uri(uri: str) -> str:
     return shown(address_of(container)) + sign + address_of(member)
 
 
-def _sha256(content: bytes | Path) -> str:
+def sha256_of(content: bytes | Path) -> str:
+    """Return the hash of a file, of which the content is at hand or the path."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     with content.open("rb") as file:
