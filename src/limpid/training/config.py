@@ -113,7 +113,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """Linear warm-up and cosine decay to zero; gradients clipped by global norm.
+    """Linear warm-up, and cosine decay to zero after the rate was held; gradients clipped by global norm.
 
     Attributes
     ----------
@@ -123,6 +123,9 @@ class Optimiser:
         At the end of the warm-up.
     warmup_steps : int
         Steps of the warm-up.
+    hold : float
+        Share of all steps, in ``[0, 1)``, before the rate begins to fall. A run that is held can be cut off and ended by
+        another that starts from it; one that falls from the beginning has to be planned to its end.
     weight_decay : float
         Share of a weight that a step at rate 1 takes off, apart from the gradient.
     clip_norm : float
@@ -134,9 +137,14 @@ class Optimiser:
     name: str = "adamw"
     learning_rate: float = 1e-3
     warmup_steps: int = 500
+    hold: float = 0.0
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < 1:
+            raise ConfigError(f"hold is a share of the steps, at least 0 and below 1, got {self.hold:g}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ class Cut:
 
 
 def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser, cut: Cut | None = None) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to zero.
+    """Return the learning rate of a step: linear warm-up, what is held, then half a cosine to zero.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser, cut: Cut | 
     steps : int
         Of the whole run.
     optimiser : Optimiser
-        Highest rate and warm-up.
+        Highest rate, warm-up, and how long the rate is held.
     cut : Cut, optional
         From its start on, the rate falls by half a cosine from what it is there.
     """
@@ -36,7 +36,9 @@ def learning_rate_at(step: int, *, steps: int, optimiser: Optimiser, cut: Cut | 
         rate = learning_rate_at(cut.start, steps=steps, optimiser=optimiser)
         return rate * 0.5 * (1 + math.cos(math.pi * (step - cut.start) / (cut.end - cut.start)))
     warm = min(1.0, (step + 1) / max(1, optimiser.warmup_steps))
-    return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+    held = optimiser.hold * steps
+    fallen = max(0.0, step - held) / (steps - held)
+    return optimiser.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 def steps_of(epochs: float, *, pixels: int, batch: int, patch_px: int, planes: int = 1) -> int:

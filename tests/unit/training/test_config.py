@@ -97,6 +97,19 @@ def test_the_rate_warms_up_and_falls_to_nothing():
     assert rates[-1] < 1e-5
 
 
+def test_a_rate_that_is_held_falls_as_steeply_as_a_shorter_run_would():
+    held = Optimiser(learning_rate=1.0, warmup_steps=1, hold=0.75)
+    rates = [learning_rate_at(step, steps=1000, optimiser=held) for step in range(1000)]
+    assert set(rates[:751]) == {1.0}
+    short = Optimiser(learning_rate=1.0, warmup_steps=1)
+    assert rates[750:] == pytest.approx([learning_rate_at(step, steps=250, optimiser=short) for step in range(250)])
+
+
+def test_a_rate_can_not_be_held_to_the_end():
+    with pytest.raises(ConfigError, match="hold is a share of the steps, at least 0 and below 1, got 1"):
+        Optimiser(hold=1.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
