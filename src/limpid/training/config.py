@@ -124,8 +124,8 @@ class Optimiser:
     warmup_steps : int
         Steps of the warm-up.
     hold : float
-        Share of all steps, in ``[0, 1)``, before the rate begins to fall. A run that is held can be cut off and ended by
-        another that starts from it; one that falls from the beginning has to be planned to its end.
+        Share of all steps, in ``[0, 1)``, before the rate begins to fall. A run that is held can be cut off and ended
+        by another that starts from it; one that falls from the beginning has to be planned to its end.
     weight_decay : float
         Share of a weight that a step at rate 1 takes off, apart from the gradient.
     clip_norm : float
