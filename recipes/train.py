@@ -7,9 +7,10 @@ import argparse
 import logging
 from pathlib import Path
 
-from limpid.training.batch import Synthetic
+from limpid.training.batch import Source, Synthetic
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool
+from limpid.training.distillation import Taught
 from limpid.training.loop import Trainer
 from limpid.training.start import initial_network
 from limpid.training.validation import Validation
@@ -26,7 +27,9 @@ def main() -> None:
     network = initial_network(config, partly=True)
     training, held_out = open_pool(config.data)
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))
-    source = Synthetic(training, config.noise)
+    source: Source = Synthetic(training, config.noise)
+    if config.teacher is not None:
+        source = Taught(source, config.teacher, channels=config.data.channels)
     trainer = Trainer(config, network=network, source=source, folder=args.out, validate=Validation(held_out))
     trainer.run()
 

@@ -47,6 +47,7 @@ __all__ = [
     "Stage",
     "Stop",
     "StrategyParameters",
+    "Teacher",
     "TrainConfig",
     "parse_loss",
 ]
@@ -193,6 +194,26 @@ class StrategyParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A network that a smaller one learns from (:class:`limpid.training.distillation.Taught`).
+
+    Attributes
+    ----------
+    model : str
+        A model, by name or folder, or the folder of a run, whose averaged weights are taken.
+    share : float
+        How much its answers count against clean pictures, in ``(0, 1]``.
+    """
+
+    model: str
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"a teacher's share must be above 0 and at most 1, got {self.share:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stop:
     """When a run has converged; what then follows is in :meth:`limpid.training.stopping.Progress.cut`.
 
@@ -295,6 +316,8 @@ class TrainConfig:
         In order; the last one ends at 1.
     start_from : str or None
         A model, by name or folder, or the folder of a run, whose weights are the start where they fit.
+    teacher : Teacher or None
+        Whose answers stand for clean pictures, in part; None for nobody's.
     stop : Stop or None
         When to stop before the last step; None for never.
     """
@@ -310,6 +333,7 @@ class TrainConfig:
     strategy: str = "supervised"
     strategy_parameters: StrategyParameters = StrategyParameters()
     start_from: str | None = None
+    teacher: Teacher | None = None
     stop: Stop | None = None
 
     def __post_init__(self) -> None:

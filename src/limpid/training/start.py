@@ -17,7 +17,7 @@ from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_conf
 from limpid.training.config import PICTURE_LOSSES, TrainConfig, parse_loss
 from limpid.training.strategies import build_strategy
 
-__all__ = ["check_network", "initial_network", "network_of"]
+__all__ = ["check_network", "initial_network", "network_of", "weights_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     network = build_network(config.architecture.name, config.architecture.parameters)
     if config.start_from is None:
         return network
-    own, found = network.state_dict(), _weights_of(config.start_from, config.data.channels)
+    own, found = network.state_dict(), weights_of(config.start_from, config.data.channels)
     fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
     if len(fitting) < len(own) and not partly:
         raise ConfigError(
@@ -110,7 +110,14 @@ def network_of(start: str) -> tuple[str, dict[str, Any]]:
     return name, {key: value for key, value in parameters.items() if key != "channels"}
 
 
-def _weights_of(start: str, channels: int) -> dict[str, Tensor]:
+def weights_of(start: str, channels: int) -> dict[str, Tensor]:
+    """Return the weights of a model, the one for so many channels if there are several, or the average of a run.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
     if (Path(start) / CHECKPOINT).exists():
         return averaged_weights(Path(start))
     models = find_models(start)
