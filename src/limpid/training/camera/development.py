@@ -69,13 +69,16 @@ class Development:
         return self.exposure * torch.maximum(balanced, balanced.lerp(colours, bright))
 
     def balanced(self, seen: Tensor, mosaic: Mosaic) -> Tensor:
-        """Return mosaics, shape (N, H, W), with white balance and exposure undone."""
+        """Return mosaics, shape (N, H, W), with white balance, and as bright as the picture.
+
+        What then exceeds white is white: a clipped pixel has the same value in all colours.
+        """
         factors = seen.new_tensor(self.gains) / self.exposure
         cell = seen.new_empty((2, 2))
         for down, right, colour, _ in mosaic.sites():
             cell[down, right] = factors[colour]
         height, width = seen.shape[1:]
-        return seen * cell.repeat(height // 2, width // 2)
+        return (seen * cell.repeat(height // 2, width // 2)).clamp(max=1)
 
     def shown(self, colours: Tensor) -> Tensor:
         """Return pictures of a camera's colours: both of shape (N, 3, H, W), pictures in ``[0, 1]``."""
