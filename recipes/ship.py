@@ -26,8 +26,8 @@ NOISE = (
 )
 CAMERA_NOISE = (
     "as cameras make it: Poisson-Gaussian behind a mosaic of colour filters, demosaicked, with tone curve, sharpening, "
-    "JPEG of quality 70 and more, and resized, in parts; white and correlated noise up to sigma {sigma_max:g} of 255 in "
-    "a fifth of the patches; the level is told as far from the truth as it is measured of such photographs"
+    "JPEG of quality 70 and more, and resized, in parts; white and correlated noise, sigma 0 to {sigma_max:g} of 255, "
+    "in a fifth of the patches; the level is told as far from the truth as it is measured of such photographs"
 )
 
 

@@ -162,8 +162,8 @@ class Camera:
     display_share: float = 0.2
     correlated_share: float = 0.5
     level_error: float = 0.15
-    level_lack: float = 0.4
-    jpeg_lack: float = 0.65
+    level_lack: float = 0.3
+    jpeg_lack: float = 0.7
     channel_error: float = 0.18
     line_share: float = 0.1
 

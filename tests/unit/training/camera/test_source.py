@@ -62,7 +62,7 @@ def test_a_line_is_told_where_noise_grows_with_the_signal():
     noisy = clean + (0.01 * clean).sqrt() * noise
     camera = dataclasses.replace(EXACT, line_share=1.0)
     level = told_level(noisy, clean, camera, np.random.default_rng(0), coded=False)
-    # 12,288 squares tell a standard deviation within 1 %, and its slope within some times that; the level is that of the
+    # 12,288 squares tell a standard deviation within 1 %, and its slope within some times that. The level is that of the
     # signal around a pixel, which at the sides is another.
     inside = slice(3, -3)
     torch.testing.assert_close(level.mean((0, 1))[inside], (0.01 * clean[0, 0, inside]).sqrt(), atol=0, rtol=0.1)
@@ -102,7 +102,7 @@ def test_a_validation_is_the_same_each_time_and_tells_what_a_network_gains():
     class Nothing(torch.nn.Module):
         size_multiple = 1
 
-        def forward(self, noisy, level):  # noqa: ARG002
+        def forward(self, noisy, level):
             return torch.zeros_like(noisy)
 
     one, same = (PhotographValidation(pool(), Camera(), NOISE)(Nothing()) for _ in range(2))
