@@ -62,8 +62,8 @@ def test_a_line_is_told_where_noise_grows_with_the_signal():
     noisy = clean + (0.01 * clean).sqrt() * noise
     camera = dataclasses.replace(EXACT, line_share=1.0)
     level = told_level(noisy, clean, camera, np.random.default_rng(0), coded=False)
-    # 12,288 squares tell a standard deviation within 1 %, and its slope within some times that. The level is that of the
-    # signal around a pixel, which at the sides is another.
+    # 12,288 squares tell a standard deviation within 1 %, and its slope within some times that. The level is that of
+    # the signal around a pixel, which at the sides is another.
     inside = slice(3, -3)
     torch.testing.assert_close(level.mean((0, 1))[inside], (0.01 * clean[0, 0, inside]).sqrt(), atol=0, rtol=0.1)
 
