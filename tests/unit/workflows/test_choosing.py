@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 import shutil
 
@@ -40,7 +41,7 @@ SIGMA = 12
 
 
 def save_camera(folder, seed):
-    """Write a small network of random weights that ships as ``camera``."""
+    """Write a small network of random weights with the name of one that ships as ``camera``."""
     torch.manual_seed(seed)
     parameters = {"channels": 3, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
     network = build_network("unet", parameters)
@@ -63,7 +64,16 @@ def save_camera(folder, seed):
         metrics={},
         sha256="",
     )
-    save_model(network, card, folder / "camera-color")
+    save_model(network, card, folder)
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory):
+    """Return two such networks."""
+    folders = [tmp_path_factory.mktemp("cameras") / str(seed) for seed in range(2)]
+    for seed, folder in enumerate(folders):
+        save_camera(folder, seed)
+    return folders
 
 
 def forget():
@@ -72,11 +82,11 @@ def forget():
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path, monkeypatch, cameras):
     """Return the folder of the models that are installed, with one for cameras' noise among them."""
     folder = tmp_path / "weights"
-    shutil.copytree(store._SHIPPED, folder)
-    save_camera(folder, seed=0)
+    shutil.copytree(store._SHIPPED, folder, ignore=shutil.ignore_patterns("camera-*"))
+    shutil.copytree(cameras[0], folder / "camera-color")
     monkeypatch.setattr(store, "_SHIPPED", folder)
     forget()
     yield folder
@@ -151,7 +161,7 @@ def test_the_network_for_cameras_is_among_the_names(installed):
     assert "camera" in denoiser_names()
 
 
-def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path):
+def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path, cameras):
     (tmp_path / "in").mkdir()
     for kind in ("white", "correlated"):
         write_image(noisy(kind), tmp_path / "in" / f"{kind}.png")
@@ -173,7 +183,7 @@ def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path)
     assert read_image(tmp_path / "out/correlated.png").metadata.provenance[-1].parameters["model"] == "camera"
     # Any network that could have been taken is part of what was asked for.
     shutil.rmtree(installed / "camera-color")
-    save_camera(installed, seed=1)
+    shutil.copytree(cameras[1], installed / "camera-color")
     forget()
     with pytest.raises(OptionError, match="another model or other options: networks was"):
         run(resume=True)
@@ -185,13 +195,14 @@ def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path)
 
 def test_a_record_from_before_there_was_a_choice_can_be_read(installed, tmp_path):
     write_image(noisy(), tmp_path / "a.png")
-    options = DenoiseOptions(model="fast")
-    denoise_files([tmp_path / "a.png"], tmp_path / "out", options=options)
-    (receipt,) = (tmp_path / "out/limpid-job/0001/receipts").glob("*.jsonl")
-    receipt.write_text(receipt.read_text().replace('"chosen_for": null, ', "").replace('"chosen_for":null,', ""))
-    assert "chosen_for" not in receipt.read_text()
-    again = denoise_files([tmp_path / "a.png"], tmp_path / "out", options=dataclasses.replace(options, resume=True))
-    assert [(one.status, one.chosen_for) for one in again.results] == [("skipped", None)]
+    inputs, options = [tmp_path / "a.png", tmp_path / "gone.png"], DenoiseOptions(model="fast")
+    denoise_files(inputs, tmp_path / "out", options=options)
+    for receipt in (tmp_path / "out/limpid-job/0001/receipts").glob("*.jsonl"):
+        row = json.loads(receipt.read_text())
+        del row["chosen_for"]
+        receipt.write_text(json.dumps(row) + "\n")
+    again = denoise_files(inputs, tmp_path / "out", options=dataclasses.replace(options, resume=True))
+    assert [(one.status, one.chosen_for) for one in again.results] == [("skipped", None), ("error", None)]
 
 
 def test_a_task_that_went_to_another_process_chooses_there(installed, tmp_path):

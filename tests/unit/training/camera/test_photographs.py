@@ -156,3 +156,13 @@ def test_sharpening_makes_edges_steeper_and_smoothing_spares_brightness():
     luma, before = ((weights * one).sum(1, keepdim=True)[inside] for one in (smooth, colours))
     torch.testing.assert_close(luma, before)
     assert float((smooth[:, 0] - smooth[:, 1]).std()) < 0.5 * float((colours[:, 0] - colours[:, 1]).std())
+
+
+def test_a_stored_picture_has_8_bits_and_through_jpeg_it_is_another_one():
+    colours = picture(64) * 0.97 + 0.001
+    plain = PLAIN.stored(colours)
+    coded = dataclasses.replace(PLAIN, quality=80, subsampling="4:2:0").stored(colours)
+    for stored in (plain, coded):
+        torch.testing.assert_close((stored * 255).round(), stored * 255, atol=1e-4, rtol=0)
+    torch.testing.assert_close(plain, colours, atol=0.5 / 255 + 1e-6, rtol=0)
+    assert 1 / 255 < float((coded - colours).square().mean().sqrt()) < 20 / 255
