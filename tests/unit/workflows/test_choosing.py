@@ -127,9 +127,9 @@ def test_what_is_not_seen_to_be_otherwise_is_for_the_network_for_white_noise():
     assert kind_of(dataclasses.replace(unknown, jpeg_blocking=0.5), channels=3)[0] is True
 
 
-def test_without_a_network_for_cameras_there_is_no_choice():
-    if "camera" in store.shipped_names():
-        pytest.skip("one ships")
+def test_without_a_network_for_cameras_there_is_no_choice(installed):
+    shutil.rmtree(installed / "camera-color")
+    forget()
     done = run_denoise(noisy("correlated"), load_model("auto"))
     assert (done.model, done.chosen_for) == (load_model("auto").name, None)
     assert "chosen_for" not in done.image.metadata.provenance[-1].parameters
