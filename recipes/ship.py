@@ -7,6 +7,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from int8 import CROPS, seen_pieces
+
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
 from limpid.models.checkpoint import write_card
@@ -19,8 +21,6 @@ from limpid.workflows.benchmark import benchmark
 
 WEIGHTS = Path(__file__).parent.parent / "src" / "limpid" / "models" / "weights"
 TEST_SETS = {1: ("set12", "bsd68"), 3: ("cbsd68", "kodak24")}
-#: Pieces of held-out pictures that int8 has to be good enough on.
-CROPS = 100
 NOISE = (
     "white Gaussian, sigma 0 to {sigma_max:g} of 255 in the range, and Poisson-Gaussian up to the same level with a "
     "level per pixel; the level is told, within a few per cent"
@@ -37,7 +37,7 @@ def main() -> None:
     config = TrainConfig.from_toml(args.recipe)
     if "bf16" not in load_runtime().precisions:
         raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
-    _, held_out = open_pool(config.data)
+    training, held_out = open_pool(config.data)
     model = write_model(
         initial_network(dataclasses.replace(config, start_from=str(args.run))),
         args.out or WEIGHTS / config.name,
@@ -50,6 +50,7 @@ def main() -> None:
         licence="Apache-2.0",
         metrics={},
         crops=CROPS,
+        seen=seen_pieces(training),
     )
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model)))
     write_card(model)

@@ -41,7 +41,12 @@ _CROPS_KMAC: Final = 100
 
 
 def calibrated(
-    model: StoredModel, pictures: Sequence[FloatArray], *, limit: int, crops: int | None = None
+    model: StoredModel,
+    pictures: Sequence[FloatArray],
+    *,
+    limit: int,
+    crops: int | None = None,
+    seen: Sequence[FloatArray] = (),
 ) -> StoredModel:
     """Return a model whose card says how far its network sees, where bf16 and int8 are harmless, and what it gives.
 
@@ -56,6 +61,8 @@ def calibrated(
         limit of its own.
     crops : int, optional
         Pieces of pictures that int8 is measured on; where not given, what takes a few seconds.
+    seen : sequence of float32 arrays, shape (C, H, W)
+        As in :func:`~limpid.inference.int8.measure_int8`.
     """
     runtime, card = OpenVINORuntime(), model.card
     exact = runtime.compile(model, precision="fp32")
@@ -76,7 +83,7 @@ def calibrated(
         sigma = measure_sigma_min(exact, runtime.compile(model, precision="bf16"), cut)
     int8 = None
     if "int8" in runtime.precisions and card.halo_planes is None:
-        int8 = measure_int8(runtime, model, pictures, crops=crops or _crops_of(card.kmac_per_pixel))
+        int8 = measure_int8(runtime, model, pictures, crops=crops or _crops_of(card.kmac_per_pixel), seen=seen)
     measured = dataclasses.replace(
         card,
         halo_px=halo,

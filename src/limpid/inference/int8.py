@@ -28,7 +28,7 @@ _LEVELS: Final = (15.0, 25.0, 50.0)
 
 #: Ranges are those met at these shares of the largest level, and a little more: other pictures have other extremes.
 _SHARES: Final = (0.0, 0.35, 1.0)
-_MARGIN: Final = 1.25
+_MARGIN: Final = 1.05
 
 #: How many standard deviations of the largest noise may lie outside the value range.
 _REACH: Final = 5
@@ -56,12 +56,17 @@ class _Trial(NamedTuple):
 
 
 def measure_int8(
-    runtime: OpenVINORuntime, model: StoredModel, pictures: Sequence[FloatArray], *, crops: int
+    runtime: OpenVINORuntime,
+    model: StoredModel,
+    pictures: Sequence[FloatArray],
+    *,
+    crops: int,
+    seen: Sequence[FloatArray] = (),
 ) -> Int8 | None:
     """Return how a network runs in int8, with figures that say whether it may.
 
-    Ranges come from every other picture, figures from those between, where there are two. All convolutions are int8 but
-    the first and last; where the figures are too large, those that do most harm for what they cost go back to fp32.
+    All convolutions are int8 but the first and the last; where the figures are too large, those that do most harm for
+    what they cost go back to fp32.
 
     Parameters
     ----------
@@ -70,9 +75,12 @@ def measure_int8(
     model : StoredModel
         Of single planes. Its files are not changed.
     pictures : sequence of float32 arrays, shape (C, H, W)
-        Clean, in ``[0, 1]``.
+        Clean, in ``[0, 1]``: figures are measured on them.
     crops : int
-        Pieces of them to look at, for ranges and for figures each.
+        Pieces of them to look at; for ranges, twice as many.
+    seen : sequence of float32 arrays, shape (C, H, W)
+        Other pictures, which ranges are taken from: the more there are, and the more they differ, the better. Where
+        there are none, every other one of `pictures` is used for this and not for figures, if there are two.
 
     Returns
     -------
@@ -80,11 +88,12 @@ def measure_int8(
         None where there is nothing to be made int8.
     """
     side = round_up(_SIDE_PX, model.card.size_multiple)
-    ranges = _ranges(runtime, model, _pieces(pictures[::2], crops, side=side, seed=0))
+    judged = pictures if seen else pictures[1::2] or pictures
+    ranges = _ranges(runtime, model, _pieces(seen or pictures[::2], 2 * crops, side=side, seed=0))
     if not ranges:
         return None
     exact = runtime.compile(model, precision="fp32")
-    pieces = _pieces(pictures[1::2] or pictures, crops, side=side, seed=1)
+    pieces = _pieces(judged, crops, side=side, seed=1)
     trials = list(_trials(exact, model.card, pieces))
     found = _judged(runtime, model, ranges, trials)
     if not found.allowed:

@@ -104,7 +104,10 @@ def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
 
 
 def _parsed(plain: Any) -> SelfTest:
-    trials = {precision: Trial(**trial) for precision, trial in plain["trials"].items()}
+    trials = {
+        precision: Trial(float(trial["speedup"]), float(trial["error"]))
+        for precision, trial in dict(plain["trials"]).items()
+    }
     if not trials.keys() <= set(PRECISIONS):
         raise ValueError(sorted(trials))
     return SelfTest(trials, plain["device"])

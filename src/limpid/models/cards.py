@@ -118,7 +118,7 @@ class ModelCard:
             )
         try:
             steps = parse_steps(raw.get("preprocessing", ()))
-            int8 = None if raw.get("int8") is None else Int8(**raw["int8"])
+            int8 = None if raw.get("int8") is None else _int8_of(raw["int8"], source=source)
             return cls(**raw | {"version": CARD_VERSION, "preprocessing": steps, "int8": int8})
         except OptionError as error:
             raise ModelError(f"{source}: {error}", source=source) from error
@@ -131,3 +131,13 @@ class ModelCard:
         """Return the card as indented JSON, a list of numbers in one line."""
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
         return _NUMBERS.sub(lambda numbers: "[" + " ".join(numbers[0][1:-1].split()) + "]", text)
+
+
+def _int8_of(plain: Any, *, source: str) -> Int8:
+    try:
+        return Int8.of(plain)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"the entry int8 of {source} can't be read ({type(error).__name__}: {error}); install the model again.",
+            source=source,
+        ) from error

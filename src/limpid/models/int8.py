@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 from limpid.core.errors import OptionError
 
@@ -41,6 +41,28 @@ class Int8:
     crops: int
     worst: float
     psnr_loss: Mapping[str, float]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """Return what plain values from JSON say.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            If they say something else.
+        """
+        low, high = map(float, plain["reach"])
+        losses = {level: float(loss) for level, loss in plain["psnr_loss"].items()}
+        if not losses:
+            raise ValueError("psnr_loss is empty")
+        return cls(
+            ranges={name: tuple(map(float, largest)) for name, largest in plain["ranges"].items()},
+            reach=(low, high),
+            sigma_min=float(plain["sigma_min"]),
+            crops=int(plain["crops"]),
+            worst=float(plain["worst"]),
+            psnr_loss=losses,
+        )
 
     @property
     def allowed(self) -> bool:

@@ -36,6 +36,7 @@ def write_model(
     licence: str,
     metrics: Mapping[str, Any],
     crops: int | None = None,
+    seen: Sequence[FloatArray] = (),
 ) -> StoredModel:
     """Write a trained network with its card; halo, harmless bf16 and int8, and test vector are measured.
 
@@ -51,8 +52,8 @@ def write_model(
         What halo, bf16 and int8 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
     sigma_max, noise, data, recipe, licence, metrics
         As in :class:`~limpid.models.cards.ModelCard`.
-    crops : int, optional
-        Pieces of pictures that int8 is measured on; as many as a few seconds allow where not given.
+    crops, seen
+        As in :func:`~limpid.inference.calibrate.calibrated`.
     """
     cost = measure_cost(network, channels=config.data.channels)
     card = ModelCard(
@@ -77,7 +78,7 @@ def write_model(
         training=_without_places(config),
         preprocessing=config.data.preparation.preprocessing,
     )
-    model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX, crops=crops)
+    model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX, crops=crops, seen=seen)
     write_card(model)
     return model
 
