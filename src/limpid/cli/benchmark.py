@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import AllowPickle, Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import (
+    AllowPickle,
+    Device,
+    Json,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    ValueRange,
+    Verbose,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
     from limpid.cli.render import Bar
@@ -59,6 +70,7 @@ def benchmark(
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    precision: Precision = "auto",
     allow_pickle: AllowPickle = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -89,6 +101,7 @@ def benchmark(
                 value_range=value_range,
                 runtime=runtime,
                 device=device,
+                precision=precision,
                 threads=threads,
                 allow_pickle=allow_pickle,
                 on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigma or DEFAULT_SIGMAS)),

@@ -145,6 +145,7 @@ class DenoiseTask:
                     model,
                     runtime=self.options.runtime,
                     device=self.options.device,
+                    precision=self.options.precision,
                     threads=self.options.threads,
                     allow_pickle=self.options.allow_pickle,
                 )
