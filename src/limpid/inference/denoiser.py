@@ -94,12 +94,13 @@ class NetworkDenoiser:
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         *_, height, width, channels = noisy.shape
         with self._compiling:
-            network = self._network(channels, self._precision_for(channels, level))
+            network = self._network(channels, self.precision_for(channels, level))
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         return denoised(network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
-    def _precision_for(self, channels: int, level: FloatArray) -> Precision:
+    def precision_for(self, channels: int, level: FloatArray) -> Precision:
+        """Return the arithmetic that planes of so many channels and such a level are denoised in."""
         if self._precision != "auto":
             return self._precision  # type: ignore[return-value]  # checked in __init__
         # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
