@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpid.evaluation.frontier import FrontierRow, Kind, undominated
 from limpid.evaluation.labels import Box, place_labels
@@ -25,11 +25,11 @@ class _Look(NamedTuple):
     name: str
 
 
-#: Colours of Okabe and Ito (2008), which the colour-blind tell apart; the shapes tell the same.
+#: Colours of Okabe and Ito (2008), which the colour-blind tell apart; the shapes tell the same. The last lie on top.
 _LOOKS: Final[dict[Kind, _Look]] = {
-    "limpid": _Look("#d55e00", "o", 9, "limpid"),
-    "published": _Look("#0072b2", "s", 6.5, "published network"),
     "classical": _Look("#666666", "^", 7, "classical method"),
+    "published": _Look("#0072b2", "s", 6.5, "published network"),
+    "limpid": _Look("#d55e00", "o", 9, "limpid"),
 }
 
 _FRONT: Final = "#b0b0b0"
@@ -125,9 +125,10 @@ def _draw(axes: Axes, cost: _Cost, rows: Sequence[FrontierRow]) -> list[tuple[Fr
     axes.margins(x=0.14, y=0.14)
     front = undominated([(x if cost.more_is_better else -x, row.psnr) for row, x in points])
     axes.plot([points[k][1] for k in front], [points[k][0].psnr for k in front], color=_FRONT, lw=1.5, zorder=1)
-    for row, x in points:
-        look = _LOOKS[row.kind]
-        axes.plot(x, row.psnr, look.marker, color=look.colour, ms=look.size_pt, mec="white", mew=0.8, zorder=3 - 0.1 * list(_LOOKS).index(row.kind))
+    for height, (kind, look) in enumerate(_LOOKS.items(), start=2):
+        own = [(x, row.psnr) for row, x in points if row.kind == kind]
+        style: dict[str, Any] = {"color": look.colour, "ms": look.size_pt, "mec": "white", "mew": 0.8, "zorder": height}
+        axes.plot([x for x, _ in own], [psnr for _, psnr in own], look.marker, **style)
     return points
 
 
@@ -179,7 +180,7 @@ def _draw_legend(figure: Figure, kinds: set[Kind], below: str) -> None:
 
     entries = [
         Line2D([], [], color=look.colour, marker=look.marker, ms=look.size_pt, ls="", label=look.name)
-        for kind, look in _LOOKS.items()
+        for kind, look in reversed(_LOOKS.items())
         if kind in kinds
     ]
     entries.append(Line2D([], [], color=_FRONT, lw=1.5, label="no other is better in both"))

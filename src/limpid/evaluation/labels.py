@@ -16,7 +16,7 @@ _DISTANCES: Final = (1.0, 2.0, 3.5, 5.5)
 #: What a pixel of distance costs, in pixels of area covered: next to nothing, so that it decides between free places.
 _DISTANCE_COST: Final = 0.01
 
-#: What it costs that another point is nearer to a label than its own, in pixels of area for each pixel: the reader would
+#: What it costs that another point is nearer to a label than its own, in pixels of area for each pixel: a reader would
 #: take the label for the other's.
 _STRANGER_COST: Final = 20.0
 
@@ -96,7 +96,7 @@ def place_labels(
 
     for index in sorted(range(len(points)), key=lambda k: (-_crowd(points, k), k)):
         places = _around(points[index], sizes[index], gap)
-        placed[index] = min(places, key=lambda box: cost(box, index))  # noqa: B023 (used at once)
+        placed[index] = min(places, key=lambda box: cost(box, index))
     return [placed[index] for index in range(len(points))]
 
 

@@ -1,6 +1,6 @@
 """What others published of their denoisers, under the protocol that limpid measures by.
 
-That is: white Gaussian noise, neither clipped nor rounded, PSNR over all channels with peak 255, mean over whole images.
+White Gaussian noise, neither clipped nor rounded, PSNR over all channels with peak 255, mean over whole images.
 Figures of other protocols differ by 0.15 to 0.6 dB and have no place here.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 __all__ = ["PUBLISHED", "PUBLISHED_SIGMAS", "Published"]
 
@@ -24,6 +24,8 @@ class Published:
     ----------
     name : str
         Of the method.
+    kind : str
+        ``published`` for a network, ``classical`` for what is none.
     authors, venue : str
         Of the paper that the scores are from.
     year : int
@@ -41,6 +43,7 @@ class Published:
     """
 
     name: str
+    kind: Literal["classical", "published"] = "published"
     authors: str
     venue: str
     year: int
@@ -68,6 +71,7 @@ _ZHANG: Final = "K. Zhang, Y. Li, W. Zuo, L. Zhang, L. Van Gool, R. Timofte"
 PUBLISHED: Final = (
     Published(
         name="BM3D",
+        kind="classical",
         authors=_ZHANG,
         venue="IEEE TPAMI",
         year=2022,
@@ -80,7 +84,7 @@ PUBLISHED: Final = (
         authors=_ZHANG,
         venue="IEEE TPAMI",
         year=2022,
-        table="Gaussian denoising: DnCNN-S (gray, a network for each sigma) and CDnCNN (colour) of K. Zhang et al. (2017)",
+        table="Gaussian denoising: DnCNN-S (gray, one for each sigma) and CDnCNN-B (colour) of K. Zhang et al. (2017)",
         scores={
             "set12": (32.86, 30.44, 27.18),
             "bsd68": (31.73, 29.23, 26.23),

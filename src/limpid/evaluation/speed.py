@@ -9,7 +9,7 @@ import numpy as np
 
 from limpid.core.apply import denoise_image
 from limpid.core.denoiser import Denoiser
-from limpid.core.image import Image
+from limpid.core.image import Array, Image
 from limpid.evaluation.scale import PEAK
 from limpid.noise.models import Gaussian
 
@@ -40,7 +40,8 @@ def noisy_picture(channels: int, side: int, *, sigma: float) -> Image:
     """
     from skimage import data
 
-    photograph = data.camera() if channels == 1 else data.astronaut()  # what methods that iterate do hangs on content
+    # A photograph, since what methods that iterate do hangs on content.
+    photograph: Array = getattr(data, "camera" if channels == 1 else "astronaut")()
     corner = (photograph.shape[0] - side) // 2
     clean = photograph[corner : corner + side, corner : corner + side].astype(np.float32)
     values = Gaussian(sigma).sample(clean, rng=np.random.default_rng(0)).astype(np.float32, copy=False)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from limpid.core.denoiser import Capabilities
-from limpid.core.errors import LimpidError, ModelError
+from limpid.core.errors import ModelError
 from limpid.core.image import FloatArray
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes
 from limpid.inference.foreign.spandrel import Residual, imported_spandrel
@@ -89,7 +89,7 @@ class Untrained:
         zeros = torch.zeros(1, self.channels, _COUNTED_PX, _COUNTED_PX)
         with torch.no_grad(), FlopCounterMode(display=False) as counted:
             self._module(zeros, zeros)
-        return counted.get_total_flops() / 2 / _COUNTED_PX**2 / 1000
+        return float(counted.get_total_flops()) / 2 / _COUNTED_PX**2 / 1000
 
     def in_torch(self) -> Iterator[Candidate]:
         """Yield the network in torch on the CPU, in each arithmetic that the processor has; it takes any size."""
@@ -107,14 +107,19 @@ class Untrained:
         """
         runtime = OpenVINORuntime(threads=self._threads)
         try:
-            content = to_onnx(self._module, channels=self.channels, size_multiple=1, weights="fp32", side=side)
-            exact = _residual(runtime, content, "fp32")
-            self._check(exact, side)
-        except Exception as error:  # the exporter raises errors of many kinds where it does not know an operation
+            content = self._exported(side)
+            self._check(_residual(runtime, content, "fp32"), side)
+        except (ModelError, RuntimeError) as error:
             _log.warning("%s runs in torch only: %s", self.architecture, " ".join(str(error).split())[:200])
             return
         for precision in runtime.precisions:
             yield self._candidate(runtime, _residual(runtime, content, precision), precision)
+
+    def _exported(self, side: int) -> bytes:
+        try:
+            return to_onnx(self._module, channels=self.channels, size_multiple=1, weights="fp32", side=side)
+        except Exception as error:  # the exporter raises errors of many kinds where it does not know an operation
+            raise ModelError(f"torch can't export it: {error}") from error
 
     def _check(self, network: Network, side: int) -> None:
         """Refuse an export that does not give what the module gives."""
@@ -148,7 +153,7 @@ def _residual(runtime: OpenVINORuntime, content: bytes, precision: Precision) ->
 
 
 def _dncnn(channels: int) -> nn.Module:
-    # For gray DnCNN-S, for colour CDnCNN-B; batch normalisation is folded into the convolutions, as the authors ship it.
+    # DnCNN-S, in colour CDnCNN-B; batch normalisation is folded into the convolutions, as the authors ship them.
     depth = 17 if channels == 1 else 20
     return _of_spandrel("DnCNN", False, in_nc=channels, out_nc=channels, nc=64, nb=depth, act_mode="R")
 
