@@ -23,7 +23,7 @@ SIDES_PX: Final = (512, 256, 128)
 PROBE_PX: Final = SIDES_PX[-1]
 
 #: Calls that are timed at most, and those that there has to be time for: the first one warms up.
-_RUNS, _RUNS_LEAST = 10, 3
+_RUNS, _RUNS_LEAST = 5, 3
 
 
 def noisy_picture(channels: int, side: int, *, sigma: float) -> Image:

@@ -49,7 +49,7 @@ _SECONDS: Final = 20.0
 
 _SPEED: Final = (
     "one photograph of 512 x 512 pixels, or of 256 or 128 where that would take too long; the whole call; the shortest "
-    "of up to 10 times, after one that is not counted"
+    "of up to 5 times, after one that is not counted"
 )
 
 
@@ -155,8 +155,8 @@ def frontier(
     try:
         for dataset in datasets:
             for row in work.rows(dataset):
-                _log.info("%s on %s, sigma %g: %.2f dB", row.method, row.data, row.sigma, row.psnr)
                 rows.append(row)
+                _log.info("%s on %s, sigma %g: %.2f dB", row.method, row.data, row.sigma, row.psnr)
                 if on_row is not None:
                     on_row(row, count)
     except KeyboardInterrupt:
