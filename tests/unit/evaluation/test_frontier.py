@@ -18,6 +18,9 @@ from limpid.evaluation.published import PUBLISHED, PUBLISHED_SIGMAS
 _POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12)
 
 
+_PANEL = Box(0, 0, 524, 354)
+
+
 def _row(method, psnr, *, kind="limpid", speed=1.0, kmac=100.0, data="made", sigma=25.0):
     return FrontierRow(
         method=method,
@@ -67,8 +70,9 @@ def test_labels_lie_neither_on_each_other_nor_on_points_nor_outside():
 
 
 def test_a_label_is_nearest_to_its_own_point():
-    points = [(100.0, 100.0), (100.0, 125.0), (100.0, 150.0)]
-    found = place_labels(points, [(40.0, 13.0)] * 3, bounds=Box(0, 0, 200, 200), gap=6)
+    # Four networks near the right edge of a panel, two of them almost above one another.
+    points = [(375.0, 245.0), (462.0, 276.0), (474.0, 299.0), (449.0, 246.0)]
+    found = place_labels(points, [(56.0, 13.0), (78.0, 13.0), (61.0, 13.0), (58.0, 13.0)], bounds=_PANEL, gap=10)
     for box, own in zip(found, points, strict=True):
         assert min(points, key=box.distance) == own
 
