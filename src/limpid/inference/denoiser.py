@@ -102,12 +102,14 @@ class NetworkDenoiser:
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         *_, height, width, channels = noisy.shape
         with self._compiling:
-            network = self._network(channels, self._precision_for(channels, noisy, level))
+            network = self._network(channels, self.precision_for(noisy, level))
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         return denoised(network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
-    def _precision_for(self, channels: int, noisy: FloatArray, level: FloatArray) -> Precision:
+    def precision_for(self, noisy: FloatArray, level: FloatArray) -> Precision:
+        """Return the arithmetic that a plane or stack is denoised in; arguments as in :func:`denoised`."""
+        channels = noisy.shape[-1]
         card = self.models[channels].card
         chosen: Precision = self._precision  # type: ignore[assignment]  # checked in __init__
         if self._precision == "auto":
