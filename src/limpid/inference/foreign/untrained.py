@@ -108,12 +108,14 @@ class Untrained:
         runtime = OpenVINORuntime(threads=self._threads)
         try:
             content = self._exported(side)
-            self._check(_residual(runtime, content, "fp32"), side)
+            exact = _residual(runtime, content, "fp32")
+            self._check(exact, side)
         except (ModelError, RuntimeError) as error:
             _log.warning("%s runs in torch only: %s", self.architecture, " ".join(str(error).split())[:200])
             return
         for precision in runtime.precisions:
-            yield self._candidate(runtime, _residual(runtime, content, precision), precision)
+            network = exact if precision == "fp32" else _residual(runtime, content, precision)
+            yield self._candidate(runtime, network, precision)
 
     def _exported(self, side: int) -> bytes:
         try:
