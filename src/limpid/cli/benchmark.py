@@ -10,7 +10,18 @@ import typer
 
 from limpid.cli.errors import reported
 from limpid.cli.frontier import FOLDER, frontier, refuse_beside_frontier
-from limpid.cli.options import AllowPickle, Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.options import (
+    AllowPickle,
+    Device,
+    Json,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    ValueRange,
+    Verbose,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
     from limpid.cli.render import Bar
@@ -74,6 +85,7 @@ def benchmark(
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    precision: Precision = "auto",
     allow_pickle: AllowPickle = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -88,8 +100,10 @@ def benchmark(
     set_up_logging(quiet=quiet, verbose=verbose)
     if draw_frontier:
         choices = {"--denoiser": denoiser, "--pairs": pairs, "--blind": blind, "--gray": gray}
-        places = {"--runtime": runtime != "auto", "--device": device != "auto", "--allow-pickle": allow_pickle}
-        refuse_beside_frontier({**choices, "--value-range": value_range, **places})
+        named = {"--runtime": runtime, "--device": device, "--precision": precision}
+        places = {name: value != "auto" for name, value in named.items()}
+        others = {"--value-range": value_range, "--allow-pickle": allow_pickle}
+        refuse_beside_frontier({**choices, **places, **others})
         frontier(data, output, sigma=sigma, seed=seed, threads=threads, json=json, quiet=quiet)
         return
     if output is not None:
@@ -114,6 +128,7 @@ def benchmark(
                 value_range=value_range,
                 runtime=runtime,
                 device=device,
+                precision=precision,
                 threads=threads,
                 allow_pickle=allow_pickle,
                 on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigma or DEFAULT_SIGMAS)),

@@ -182,6 +182,33 @@ def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
+def precisions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a line for each network and arithmetic of this machine."""
+    columns = {"name": "left", "precision": "left", "speed": "right", "error": "right", "from sigma": "right"}
+    return columns, (
+        (
+            row["name"],
+            f"{precision} (chosen)" if precision == row["precision"] else precision,
+            "" if one["speedup"] is None else f"{one['speedup']:.2f}x",
+            "" if one["error"] is None else f"{100 * one['error']:.1f} %",
+            "not allowed" if one["sigma_min"] is None else f"{255 * one['sigma_min']:.3g}",
+        )
+        for row in rows
+        for precision, one in row["precisions"].items()
+    )
+
+
+def precisions_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the columns of :func:`precisions_table` mean, and what the device has not."""
+    device = rows[0]["device"] if rows else "this device"
+    missing = [name for name in ("int8", "bf16") if rows and name not in rows[0]["precisions"]]
+    lacks = f" It has no {' and no '.join(missing)}." if missing else ""
+    return (
+        f"Measured on {device}: speed against fp32; the difference to fp32, of the noise; the level, of 255, from "
+        f"which on --precision auto may take it.{lacks}"
+    )
+
+
 def demo_table(demo: Demo) -> Table:
     """Return the pictures of the demo with their scores."""
     columns = {

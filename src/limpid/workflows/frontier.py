@@ -18,6 +18,7 @@ from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number, listed
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import DataError, OptionError, WriteError
+from limpid.core.image import to_unit
 from limpid.evaluation.benchmark import measure
 from limpid.evaluation.datasets import Dataset, resolve
 from limpid.evaluation.frontier import FrontierRow, Kind, frontier_csv
@@ -283,7 +284,8 @@ def _measured_cost(denoiser: Denoiser, channels: int, sigma: float, seconds: flo
     small = noisy_picture(channels, PROBE_PX, sigma=sigma)
     guess = [call_seconds(denoiser, small, sigma=sigma) for _ in range(2)][1]
     side = fitting_side(guess, limit_s=seconds)
-    took = best_seconds(denoiser, noisy_picture(channels, side, sigma=sigma), sigma=sigma, limit_s=seconds)
+    picture = noisy_picture(channels, side, sigma=sigma)
+    took = best_seconds(denoiser, picture, sigma=sigma, limit_s=seconds)
     speed: dict[str, Any] = {"megapixels_per_s": megapixels_per_s(side, took), "frame_px": side}
     if not isinstance(denoiser, NetworkDenoiser) or channels not in denoiser.models:
         return Cost(**speed)
@@ -291,7 +293,9 @@ def _measured_cost(denoiser: Denoiser, channels: int, sigma: float, seconds: flo
     return Cost(
         **speed,
         runtime=denoiser.runtime.name,
-        precision=denoiser.precision_for(channels, np.full(channels, sigma / PEAK, np.float32)),
+        precision=denoiser.precision_for(
+            channels, to_unit(picture.values, picture.value_range), np.full(channels, sigma / PEAK, np.float32)
+        ),
         kmac_per_pixel=card.kmac_per_pixel,
         kmac_is="counted",
         parameters=card.weights,
