@@ -100,8 +100,10 @@ def benchmark(
     set_up_logging(quiet=quiet, verbose=verbose)
     if draw_frontier:
         choices = {"--denoiser": denoiser, "--pairs": pairs, "--blind": blind, "--gray": gray}
-        places = {"--runtime": runtime != "auto", "--device": device != "auto", "--allow-pickle": allow_pickle}
-        refuse_beside_frontier({**choices, "--value-range": value_range, **places})
+        named = {"--runtime": runtime, "--device": device, "--precision": precision}
+        places = {name: value != "auto" for name, value in named.items()}
+        others = {"--value-range": value_range, "--allow-pickle": allow_pickle}
+        refuse_beside_frontier({**choices, **places, **others})
         frontier(data, output, sigma=sigma, seed=seed, threads=threads, json=json, quiet=quiet)
         return
     if output is not None:

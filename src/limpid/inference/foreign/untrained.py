@@ -19,7 +19,7 @@ from limpid.core.image import FloatArray
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes
 from limpid.inference.foreign.spandrel import Residual, imported_spandrel
 from limpid.inference.precision import made_picture
-from limpid.inference.runtimes import Network, Precision
+from limpid.inference.runtimes import Network, Precision, Runtime
 from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.inference.runtimes.torch import TorchRuntime
 from limpid.models.checkpoint import to_onnx
@@ -94,7 +94,7 @@ class Untrained:
     def in_torch(self) -> Iterator[Candidate]:
         """Yield the network in torch on the CPU, in each arithmetic that the processor has; it takes any size."""
         runtime = TorchRuntime(device="cpu", threads=self._threads)
-        for precision in runtime.precisions:
+        for precision in _without_int8(runtime):
             yield self._candidate(runtime, runtime.prepare(self._module, precision=precision), precision)
 
     def in_openvino(self, side: int) -> Iterator[Candidate]:
@@ -108,12 +108,14 @@ class Untrained:
         runtime = OpenVINORuntime(threads=self._threads)
         try:
             content = self._exported(side)
-            self._check(_residual(runtime, content, "fp32"), side)
+            exact = _residual(runtime, content, "fp32")
+            self._check(exact, side)
         except (ModelError, RuntimeError) as error:
             _log.warning("%s runs in torch only: %s", self.architecture, " ".join(str(error).split())[:200])
             return
-        for precision in runtime.precisions:
-            yield self._candidate(runtime, _residual(runtime, content, precision), precision)
+        for precision in _without_int8(runtime):
+            network = exact if precision == "fp32" else _residual(runtime, content, precision)
+            yield self._candidate(runtime, network, precision)
 
     def _exported(self, side: int) -> bytes:
         try:
@@ -131,7 +133,7 @@ class Untrained:
         if not difference <= _EXPORT_TOLERANCE * np.abs(expected).max():
             raise ModelError("what torch exports gives another image.")
 
-    def _candidate(self, runtime: Any, network: Network, precision: Precision) -> Candidate:
+    def _candidate(self, runtime: Runtime, network: Network, precision: Precision) -> Candidate:
         denoiser = ForeignDenoiser(
             name=self.architecture,
             identity={"model": self.architecture, "weights": "random"},
@@ -141,6 +143,11 @@ class Untrained:
             network=network,
         )
         return Candidate(denoiser, precision)
+
+
+def _without_int8(runtime: Runtime) -> list[Precision]:
+    """Return the arithmetic of a device that needs no calibration, which random weights can't have."""
+    return [precision for precision in runtime.precisions if precision != "int8"]
 
 
 def _residual(runtime: OpenVINORuntime, content: bytes, precision: Precision) -> Network:
