@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -28,6 +29,9 @@ _DEFAULT_BYTES: Final = 2_000_000_000
 
 #: Pixels of the largest tile: what is read twice hardly falls any more.
 _TILE_PIXELS_MOST: Final = 4_500_000
+
+#: Values written at a time, so that they stay in the processor's cache, and take no memory worth speaking of.
+_AT_ONCE: Final = 2**16
 
 #: Shortest side of a tile, in pixels and in halos.
 _LEAST_SIDE_PX, _LEAST_HALOS = 64, 4
@@ -130,16 +134,21 @@ class _Scaled:
     value_range: tuple[float, float]
 
     def read(self, tile: Tile) -> FloatArray:
-        return to_unit(self.pixels[tile.source], self.value_range)
+        """Return a copy; in memory each channel is a plane, as networks take them, so that nobody has to copy it again."""
+        planar = np.ascontiguousarray(np.moveaxis(self.pixels[tile.source], -1, 0))
+        return np.moveaxis(to_unit(planar, self.value_range), 0, -1)
 
     def write(self, values: FloatArray, target: Array) -> None:
         """Integers are rounded and clipped, floats are not."""
         low, high = self.value_range
-        values = values * np.float32(high - low) + np.float32(low)
-        if target.dtype.kind == "u":
-            np.rint(values, out=values)
-            np.clip(values, 0, np.iinfo(target.dtype).max, out=values)
-        target[...] = values
+        rows = max(_AT_ONCE // values[0, ..., 0].size, 1)
+        for channel, written in zip(np.moveaxis(values, -1, 0), np.moveaxis(target, -1, 0), strict=True):
+            for top in range(0, len(channel), rows):
+                part = channel[top : top + rows] * np.float32(high - low) + np.float32(low)
+                if target.dtype.kind == "u":
+                    np.rint(part, out=part)
+                    np.clip(part, 0, np.iinfo(target.dtype).max, out=part)
+                written[top : top + rows] = part
 
 
 def _denoised_planes(
@@ -159,10 +168,29 @@ def _denoised_planes(
         if not callable(told) and not told.any():
             target[...] = part  # exactly, without a way through the unit range
             continue
-        for tile in tiles:
+
+        def denoise(tile: Tile, scaled: _Scaled = scaled, told: Level = told, target: Array = target) -> None:
             clean = _at_strengths(denoiser, scaled.read(tile), told, strength, chroma)
             scaled.write(tile.kept(clean), target[tile.target])
+
+        _each(tiles, denoise, at_once=denoiser.capabilities.tiles_at_once)
     return out.reshape(image.planes().shape)
+
+
+def _each(tiles: Sequence[Tile], work: Callable[[Tile], None], *, at_once: int) -> None:
+    """Do the tiles; several at a time where the denoiser gains by it. Where one fails, no other is begun."""
+    if min(len(tiles), at_once) == 1:
+        for tile in tiles:
+            work(tile)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="limpid-tile") as pool:
+        begun = [pool.submit(work, tile) for tile in tiles]
+        try:
+            for one in begun:
+                one.result()
+        finally:
+            for one in begun:
+                one.cancel()
 
 
 def _level_of(level: Level, seen: Preprocessed) -> Level:

@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from limpid.inference.test_vector import check_test_vector
 from limpid.models.store import StoredModel
 
 __all__ = ["NetworkDenoiser", "denoised"]
+
+#: While the network runs on one tile, the one before is written and the next is read: one thread of each is enough,
+#: since calls of the network take turns.
+_TILES_AT_ONCE: Final = 2
 
 
 class NetworkDenoiser:
@@ -66,6 +70,7 @@ class NetworkDenoiser:
             halo_planes=cards[0].halo_planes,  # a family is of one kind
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
+            tiles_at_once=_TILES_AT_ONCE,
             preprocessing=cards[0].preprocessing,  # a family has one
         )
 
@@ -143,7 +148,8 @@ def denoised(
     told = np.broadcast_to(level, noisy.shape)
     residual = network(_channels_first(noisy, pad), _channels_first(told, pad))
     *_, height, width, _ = noisy.shape
-    clean: FloatArray = noisy + np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean: FloatArray = np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean += noisy  # in place: large arrays are costly to come by
     return clean
 
 

@@ -46,9 +46,9 @@ def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
 
 def level_maps(noisy: FloatArray, models: Sequence[NoiseModel]) -> FloatArray:
     """Return the same where each channel has a model of its own; shapes as in :func:`level_map`."""
-    level = np.empty(noisy.shape, np.float32)
-    planes = noisy.reshape(-1, *noisy.shape[-3:])
-    for plane, target in zip(planes, level.reshape(planes.shape), strict=True):
+    level = np.empty_like(noisy, dtype=np.float32)
+    stack = (noisy, level) if noisy.ndim == 4 else (noisy[None], level[None])
+    for plane, target in zip(*stack, strict=True):
         height, width, _ = plane.shape
         rows = max(_AT_ONCE // plane[0].size, LEVEL_SIDE_PX)
         for top in range(0, height, rows):

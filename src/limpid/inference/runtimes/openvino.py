@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
@@ -15,10 +16,13 @@ import openvino as ov
 
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
+from limpid.inference.compiled import keep, kept
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.store import StoredModel
 
 __all__ = ["Graph", "OpenVINORuntime", "Port"]
+
+_log = logging.getLogger(__name__)
 
 _HINTS = {"bf16": "bf16", "fp32": "f32"}
 
@@ -70,8 +74,16 @@ class OpenVINORuntime:
         return ("bf16", "fp32") if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("fp32",)
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
-        """Return the model, ready to run."""
-        run = self.prepare(model.network, precision=precision)
+        """Return the model, ready to run; compiled by an earlier process, where the cache folder holds it."""
+        content, config = model.network, self._config(precision)
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        # Threads are none of it: they are told when it is read.
+        decisive = f"{self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256}"
+        compiled = self._read_back(decisive, config)
+        if compiled is None:
+            compiled = self._compiled(content, config)
+            keep(decisive, compiled.export_model().getvalue())
+        run = _run(compiled)
         return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
 
     def inspect(self, content: bytes) -> Graph:
@@ -101,6 +113,9 @@ class OpenVINORuntime:
         self, content: bytes, *, precision: Precision
     ) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:
         """Return what runs an ONNX file: outputs from inputs, by their names. Inputs that nothing uses are dropped."""
+        return _run(self._compiled(content, self._config(precision)))
+
+    def _config(self, precision: Precision) -> dict[str, str | int]:
         config: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -110,25 +125,43 @@ class OpenVINORuntime:
         }
         if self._threads is not None:
             config["INFERENCE_NUM_THREADS"] = self._threads
+        return config
+
+    def _compiled(self, content: bytes, config: Mapping[str, str | int]) -> ov.CompiledModel:
         with _few_kernels_kept():
-            compiled = self._core.compile_model(self._read(content), "CPU", config)
-        used = {port.any_name for port in compiled.inputs}  # OpenVINO drops an input that nothing depends on
-        request = compiled.create_infer_request()
-        lock = threading.Lock()
+            return self._core.compile_model(self._read(content), "CPU", dict(config))
 
-        def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
-            with lock:
-                given = {name: value for name, value in inputs.items() if name in used}
-                outputs = request.infer(given, share_inputs=True)
-                return {port.any_name: np.asarray(value) for port, value in outputs.items()}
-
-        return run
+    def _read_back(self, decisive: str, config: Mapping[str, str | int]) -> ov.CompiledModel | None:
+        """Return a network that was compiled before, None where none is kept, or OpenVINO does not take it."""
+        content = kept(decisive)
+        if content is None:
+            return None
+        try:
+            with _few_kernels_kept():
+                return self._core.import_model(content, "CPU", dict(config))
+        except RuntimeError as error:
+            _log.info("a compiled network can't be read back, and is compiled again: %s", str(error).split("\n")[0])
+            return None
 
     def _read(self, content: bytes) -> ov.Model:
         try:
             return self._core.read_model(content)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO can't read the network: {' '.join(str(error).split())[:300]}") from error
+
+
+def _run(compiled: ov.CompiledModel) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:
+    used = {port.any_name for port in compiled.inputs}  # OpenVINO drops an input that nothing depends on
+    request = compiled.create_infer_request()
+    lock = threading.Lock()
+
+    def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        with lock:
+            given = {name: value for name, value in inputs.items() if name in used}
+            outputs = request.infer(given, share_inputs=True)
+            return {port.any_name: np.asarray(value) for port, value in outputs.items()}
+
+    return run
 
 
 def _port(port: ov.Output) -> Port:
