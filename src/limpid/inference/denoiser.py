@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from limpid.models.store import StoredModel
 __all__ = ["NetworkDenoiser", "denoised"]
 
 _log = logging.getLogger(__name__)
+
+#: While the network runs on one tile, the one before is written and the next is read: one thread of each is enough,
+#: since calls of the network take turns.
+_TILES_AT_ONCE: Final = 2
 
 
 class NetworkDenoiser:
@@ -74,6 +78,7 @@ class NetworkDenoiser:
             halo_planes=cards[0].halo_planes,  # a family is of one kind
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
+            tiles_at_once=_TILES_AT_ONCE,
             preprocessing=cards[0].preprocessing,  # a family has one
         )
 
@@ -181,7 +186,8 @@ def denoised(
     told = np.broadcast_to(level, noisy.shape)
     residual = network(_channels_first(noisy, pad), _channels_first(told, pad))
     *_, height, width, _ = noisy.shape
-    clean: FloatArray = noisy + np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean: FloatArray = np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean += noisy  # in place: large arrays are costly to come by
     return clean
 
 
