@@ -49,7 +49,7 @@ def denoise(
             "--model",
             "-m",
             metavar="NAME",
-            help="auto (the best that ships), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
+            help="auto (by the noise of each image), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
             "or a model's folder or file.",
         ),
     ] = "auto",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from limpid.workflows.cache import CacheKind
     from limpid.workflows.demo import Demo
     from limpid.workflows.files import FilesSummary
+    from limpid.workflows.frontier import Frontier
 
 __all__ = [
     "Table",
@@ -32,6 +33,8 @@ __all__ = [
     "course_table",
     "demo_document",
     "demo_table",
+    "frontier_lines",
+    "frontier_table",
     "insight_lines",
     "models_table",
     "protocol_text",
@@ -68,6 +71,38 @@ def benchmark_table(table: BenchmarkTable) -> Table:
         )
         for row in table.rows
     )
+
+
+def frontier_table(found: Frontier) -> Table:
+    """Return what each method reaches for what it costs."""
+    columns = {
+        "data": "left",
+        "method": "left",
+        "sigma": "right",
+        "PSNR dB": "right",
+        "MP/s": "right",
+        "kMAC/pixel": "right",
+        "": "left",
+    }
+    return columns, (
+        (
+            row.data,
+            row.method,
+            f"{row.sigma:g}",
+            f"{row.psnr:.2f}",
+            "" if row.megapixels_per_s is None else f"{row.megapixels_per_s:.3g}",
+            "" if row.kmac_per_pixel is None else f"{row.kmac_per_pixel:.0f}",
+            ", ".join(filter(None, (f"PSNR {row.psnr_is}", row.runtime, row.precision))),
+        )
+        for row in found.rows
+    )
+
+
+def frontier_lines(found: Frontier) -> Iterator[str]:
+    """Yield what is not in the plot, and why, a sentence for each."""
+    notes = {row.method: row.note for row in found.rows if row.note}
+    for name, why in {**found.left_out, **notes}.items():
+        yield f"{name}: {why.removesuffix('.')}."
 
 
 def assessment_table(rows: Sequence[FileAssessment]) -> Table:

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from limpid.models.store import StoredModel
 __all__ = ["NetworkDenoiser", "denoised"]
 
 _log = logging.getLogger(__name__)
+
+#: While the network runs on one tile, the one before is written and the next is read: one thread of each is enough,
+#: since calls of the network take turns.
+_TILES_AT_ONCE: Final = 2
 
 
 class NetworkDenoiser:
@@ -74,6 +78,7 @@ class NetworkDenoiser:
             halo_planes=cards[0].halo_planes,  # a family is of one kind
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
+            tiles_at_once=_TILES_AT_ONCE,
             preprocessing=cards[0].preprocessing,  # a family has one
         )
 
@@ -102,12 +107,14 @@ class NetworkDenoiser:
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         *_, height, width, channels = noisy.shape
         with self._compiling:
-            network = self._network(channels, self._precision_for(channels, noisy, level))
+            network = self._network(channels, self.precision_for(noisy, level))
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         return denoised(network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
-    def _precision_for(self, channels: int, noisy: FloatArray, level: FloatArray) -> Precision:
+    def precision_for(self, noisy: FloatArray, level: FloatArray) -> Precision:
+        """Return the arithmetic that a plane or stack is denoised in; arguments as in :func:`denoised`."""
+        channels = noisy.shape[-1]
         card = self.models[channels].card
         chosen: Precision = self._precision  # type: ignore[assignment]  # checked in __init__
         if self._precision == "auto":
@@ -179,7 +186,8 @@ def denoised(
     told = np.broadcast_to(level, noisy.shape)
     residual = network(_channels_first(noisy, pad), _channels_first(told, pad))
     *_, height, width, _ = noisy.shape
-    clean: FloatArray = noisy + np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean: FloatArray = np.moveaxis(residual[0, ..., :height, :width], 0, -1)
+    clean += noisy  # in place: large arrays are costly to come by
     return clean
 
 

@@ -12,6 +12,7 @@ from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import MissingExtraError, ModelError, OptionError
+from limpid.workflows.choosing import CAMERA, Choosing
 
 if TYPE_CHECKING:
     from limpid.inference.precision import SelfTest
@@ -23,7 +24,7 @@ __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 #: The denoiser that learns from the image it is given.
 ZERO_SHOT = "zero-shot"
 
-#: What ``auto`` tries, best first.
+#: What ``auto`` tries for white noise, best first.
 _PREFERENCE = ("best", "fast")
 
 
@@ -48,7 +49,8 @@ def load_model(
     Parameters
     ----------
     name : str or path
-        ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
+        ``auto`` (of the shipped networks the best for white noise, and ``camera`` where that ships and the noise of a
+        colour image is seen to be otherwise), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
         classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
         that learns from the image alone, in about a minute), a model folder, or a file of someone else's network:
         ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
@@ -103,6 +105,12 @@ def load_model(
         name = next((n for n in _PREFERENCE if n in shipped), "")
         if not name:
             raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
+        if CAMERA in shipped:
+            chosen = load_runtime(runtime, device=device, threads=threads)
+            white, camera = (
+                NetworkDenoiser(one, find_models(one), runtime=chosen, precision=precision) for one in (name, CAMERA)
+            )
+            return Choosing(white, camera)
     try:
         models = find_models(name)
     except ModelError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from limpid.core.apply import tile_pixels
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError
 from limpid.core.plain import plain
@@ -40,8 +41,6 @@ _log = logging.getLogger(__name__)
 BASE_BYTES: Final = 200_000_000
 #: Tiles get this much however small the budget: below it, time grows and memory hardly falls.
 _LEAST_TILE_BYTES: Final = 32_000_000
-#: Pixels of the largest tile that an image is cut into where memory is not the limit, see :mod:`limpid.core.apply`.
-_TILE_PIXELS: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class FileResult:
     error : str or None
         What is wrong with the input, and what to do.
     model : str or None
-        Name of the model.
+        Name of the model; of ``auto``, that of the network that was chosen.
     sigma : float or None
         Noise level in the file's own units: root mean square over the channels.
     sigma_per_channel : tuple of float
@@ -74,6 +73,8 @@ class FileResult:
         Whether the input was another one when the work was planned.
     assessment : mapping or None
         How good the result is, where that was asked for: :meth:`Assessment.to_dict`.
+    chosen_for : str or None
+        As in :class:`~limpid.workflows.denoise.Denoised`.
     """
 
     input: str
@@ -88,15 +89,17 @@ class FileResult:
     seconds: float | None = None
     changed: bool = False
     assessment: Mapping[str, Any] | None = None
+    chosen_for: str | None = None
 
     @classmethod
     def of(cls, row: Row, input: str, output: str | None, *, earlier: bool = False) -> Self:  # noqa: A002 (a column)
         """Return the result that a row of a receipt tells of; `earlier` if another run wrote it."""
         # An input in place that an earlier process was found to have replaced took this one no time.
+        known: dict[str, Any]
         if row["status"] == "ok" and (earlier or row["seconds"] is None):
-            known = {name: row[name] for name in ("model", "sigma", "strength")}
+            known = {name: row.get(name) for name in ("model", "sigma", "strength", "chosen_for")}
             return cls(input=input, output=output, status="skipped", **known)
-        known = {name: row[name] for name in cls.__slots__}
+        known = {name: row.get(name) for name in cls.__slots__}
         per_channel = tuple(row["sigma_per_channel"])
         return cls(**known | {"input": input, "output": output, "sigma_per_channel": per_channel})
 
@@ -213,6 +216,7 @@ class DenoiseTask:
             done, written, found = self._in_memory(content, name, info, options)
         return {
             "model": done.model,
+            "chosen_for": done.chosen_for,
             "sigma": _rms(done.sigma),
             "sigma_per_channel": done.sigma,
             "blind": done.blind,
@@ -293,6 +297,7 @@ def _row(
         "error": None,
         "changed": False,
         "model": None,
+        "chosen_for": None,
         "sigma": None,
         "sigma_per_channel": (),
         "blind": None,
@@ -334,6 +339,6 @@ def _work_bytes(info: ImageInfo, denoiser: Denoiser, memory: int | None) -> int:
     whole = _whole_bytes(info)
     capabilities = denoiser.capabilities
     height, width = (info.shape[info.axes.index(axis)] for axis in "YX")
-    pixels = height * width if capabilities.halo_px is None else min(info.pixels, _TILE_PIXELS)
+    pixels = height * width if capabilities.halo_px is None else min(info.pixels, tile_pixels(capabilities, None))
     tile = capabilities.bytes_per_pixel * pixels
     return 2 * whole + (tile if memory is None else min(tile, _tile_bytes(memory, whole)))

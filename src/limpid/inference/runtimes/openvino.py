@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
@@ -15,12 +16,15 @@ import openvino as ov
 
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
+from limpid.inference.compiled import keep, kept
 from limpid.inference.quantise import costs, observe, quantise
 from limpid.inference.runtimes import PRECISIONS, Network, Precision
 from limpid.models.int8 import checked_int8
 from limpid.models.store import StoredModel
 
 __all__ = ["Graph", "OpenVINORuntime", "Port"]
+
+_log = logging.getLogger(__name__)
 
 #: Arithmetic of what is not int8 in a graph; bf16 beside it would add its own error, and was no faster.
 _HINTS = {"int8": "f32", "bf16": "bf16", "fp32": "f32"}
@@ -76,9 +80,17 @@ class OpenVINORuntime:
         return tuple(p for p in PRECISIONS if p == "fp32" or p.upper() in able)
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
-        """Return the model, ready to run."""
+        """Return the model, ready to run; compiled by an earlier process, where the cache folder holds it."""
+        content = model.network
         ranges = checked_int8(model.card.int8, name=model.card.name).ranges if precision == "int8" else _NONE
-        run = self.prepare(model.network, precision=precision, ranges=ranges)
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        # Threads are none of it: they are told when it is read.
+        decisive = f"{self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256} {ranges}"
+        compiled = self._read_back(decisive, self._config(precision))
+        if compiled is None:
+            compiled = self._compiled(content, precision, ranges)
+            keep(decisive, compiled.export_model().getvalue())
+        run = _run(compiled)
         return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
 
     def observer(self, model: StoredModel) -> Callable[[FloatArray, FloatArray], dict[str, FloatArray]]:
@@ -134,21 +146,27 @@ class OpenVINORuntime:
 
         In int8, `ranges` are those of :func:`~limpid.inference.quantise.quantise`.
         """
+        return _run(self._compiled(content, precision, ranges))
+
+    def _compiled(
+        self, content: bytes, precision: Precision, ranges: Mapping[str, Sequence[float]]
+    ) -> ov.CompiledModel:
         graph = self._read(content)
         quantise(graph, ranges)
         with _few_kernels_kept():
-            compiled = self._core.compile_model(graph, "CPU", self._config(precision))
-        used = {port.any_name for port in compiled.inputs}  # OpenVINO drops an input that nothing depends on
-        request = compiled.create_infer_request()
-        lock = threading.Lock()
+            return self._core.compile_model(graph, "CPU", self._config(precision))
 
-        def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
-            with lock:
-                given = {name: value for name, value in inputs.items() if name in used}
-                outputs = request.infer(given, share_inputs=True)
-                return {port.any_name: np.asarray(value) for port, value in outputs.items()}
-
-        return run
+    def _read_back(self, decisive: str, config: Mapping[str, str | int]) -> ov.CompiledModel | None:
+        """Return a network that was compiled before, None where none is kept, or OpenVINO does not take it."""
+        content = kept(decisive)
+        if content is None:
+            return None
+        try:
+            with _few_kernels_kept():
+                return self._core.import_model(content, "CPU", dict(config))
+        except RuntimeError as error:
+            _log.info("a compiled network can't be read back, and is compiled again: %s", str(error).split("\n")[0])
+            return None
 
     def _config(self, precision: Precision) -> dict[str, str | int]:
         config: dict[str, str | int] = {
@@ -167,6 +185,20 @@ class OpenVINORuntime:
             return self._core.read_model(content)
         except RuntimeError as error:
             raise ModelError(f"OpenVINO can't read the network: {' '.join(str(error).split())[:300]}") from error
+
+
+def _run(compiled: ov.CompiledModel) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:
+    used = {port.any_name for port in compiled.inputs}  # OpenVINO drops an input that nothing depends on
+    request = compiled.create_infer_request()
+    lock = threading.Lock()
+
+    def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        with lock:
+            given = {name: value for name, value in inputs.items() if name in used}
+            outputs = request.infer(given, share_inputs=True)
+            return {port.any_name: np.asarray(value) for port, value in outputs.items()}
+
+    return run
 
 
 def _port(port: ov.Output) -> Port:
