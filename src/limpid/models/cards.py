@@ -61,6 +61,9 @@ class ModelCard:
         What the network gives for a made input, see :mod:`limpid.inference.test_vector`; None where that is not known.
     preprocessing : tuple of Step
         What is done to an image before the network sees it, and undone afterwards.
+    blind : bool
+        Whether it judges the noise by itself, since the levels it was trained with were often far from the truth: see
+        :class:`~limpid.core.denoiser.Capabilities`.
     version : int
         Of this card's format.
     """
@@ -86,6 +89,7 @@ class ModelCard:
     training: Mapping[str, Any] | None = None
     test_vector: Mapping[str, Any] | None = None
     preprocessing: tuple[Step, ...] = ()
+    blind: bool = False
     version: int = CARD_VERSION
 
     @classmethod
