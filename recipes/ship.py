@@ -1,11 +1,13 @@
 """Make a model folder, with its card, from the checkpoint of a run: python recipes/ship.py runs/fast-gray
 
-Calibrates halo and bf16 on held-out pictures of the pool, then measures the figures of the card on the test sets.
+Calibrates halo, bf16 and int8 on held-out pictures of the pool, then measures the figures of the card on the test sets.
 """
 
 import argparse
 import dataclasses
 from pathlib import Path
+
+from int8 import CROPS, seen_pieces
 
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
@@ -41,7 +43,7 @@ def main() -> None:
     config = TrainConfig.from_toml(args.recipe)
     if "bf16" not in load_runtime().precisions:
         raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
-    _, held_out = open_pool(config.data)
+    training, held_out = open_pool(config.data)
     model = write_model(
         initial_network(dataclasses.replace(config, start_from=str(args.run))),
         args.out or WEIGHTS / config.name,
@@ -53,6 +55,8 @@ def main() -> None:
         recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps, from {start(config)}",
         licence="Apache-2.0",
         metrics={},
+        crops=CROPS,
+        seen=seen_pieces(training),
     )
     model = dataclasses.replace(model, card=dataclasses.replace(model.card, metrics=measured(model, config)))
     write_card(model)

@@ -38,6 +38,9 @@ class Capabilities:
         Tiles must begin at multiples of this.
     bytes_per_pixel : int
         Working memory for each pixel of a tile, all its channels together.
+    tiles_at_once : int
+        Tiles to hand over at a time, from as many threads, `bytes_per_pixel` counting all of them: more than one where
+        the work has parts that wait for one another.
     preprocessing : tuple of Step
         What is done to an image as a whole before the denoiser sees planes of it, and undone afterwards. `sigma_max`
         and `halo_px` are of what it sees.
@@ -51,6 +54,7 @@ class Capabilities:
     halo_planes: int | None = None
     align_px: int = 1
     bytes_per_pixel: int = 64
+    tiles_at_once: int = 1
     preprocessing: tuple[Step, ...] = ()
 
     @property

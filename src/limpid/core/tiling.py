@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Span", "Tile", "plane_tiles", "read_length", "round_up", "tile_spans"]
+__all__ = ["Span", "Tile", "plane_tiles", "read_length", "round_up", "tile_size", "tile_spans"]
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -42,11 +43,54 @@ class Tile(NamedTuple):
         return values[tuple(slice(s.keep_start - s.start, s.keep_stop - s.start) for s in self.spans)]
 
 
-def plane_tiles(height: int, width: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Tile]:
-    """Cover a plane with square tiles; see :func:`tile_spans`, once for each axis."""
-    for rows in tile_spans(height, tile=tile, halo=halo, align=align):
-        for columns in tile_spans(width, tile=tile, halo=halo, align=align):
+def plane_tiles(height: int, width: int, *, tile: tuple[int, int], halo: int, align: int = 1) -> Iterator[Tile]:
+    """Cover a plane with tiles of a height and width; see :func:`tile_spans`, once for each axis."""
+    for rows in tile_spans(height, tile=tile[0], halo=halo, align=align):
+        for columns in tile_spans(width, tile=tile[1], halo=halo, align=align):
             yield Tile((rows, columns))
+
+
+def tile_size(height: int, width: int, *, pixels: int, least: int, halo: int, align: int = 1) -> tuple[int, int]:
+    """Return height and width of the tiles that read the least of a plane more than once.
+
+    Along each axis the plane is shared out evenly: a last tile that holds little more than what others have read
+    costs as much as they do.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the plane, ``>= 1``.
+    pixels : int
+        That a tile may have. Where that is less than `least` squared, it has more.
+    least : int
+        Shortest side of a tile that is no longer than the plane, a multiple of `align`, ``> 2 * halo``.
+    halo, align : int
+        As in :func:`tile_spans`.
+
+    Examples
+    --------
+    >>> tile_size(4000, 6000, pixels=2048**2, least=256, halo=48, align=8)
+    (2048, 1576)
+    """
+    widths = _even_lengths(width, least=least, halo=halo, align=align)
+
+    def fitting(tall: int) -> int:
+        return widths[max(bisect_right(widths, pixels // tall) - 1, 0)]
+
+    def read(size: tuple[int, int]) -> tuple[int, int]:
+        tall, wide = size
+        pixels_read = read_length(height, tile=tall, halo=halo) * read_length(width, tile=wide, halo=halo)
+        return pixels_read, -tall * wide
+
+    sizes = [(tall, fitting(tall)) for tall in _even_lengths(height, least=least, halo=halo, align=align)]
+    return min([size for size in sizes if size[0] * size[1] <= pixels] or sizes[:1], key=read)
+
+
+def _even_lengths(length: int, *, least: int, halo: int, align: int) -> list[int]:
+    """Return the lengths, rising, of tiles that share out an axis evenly: one tile, two, and so on down to `least`."""
+    most = -(-(length - 2 * halo) // (least - 2 * halo))
+    shared = (round_up(-(-(length - 2 * halo) // count) + 2 * halo, align) for count in range(most, 1, -1))
+    return [*(max(tile, least) for tile in shared), round_up(length, align)]
 
 
 def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator[Span]:
@@ -60,7 +104,7 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
     length : int
         Axis length in pixels, ``>= 1``. An axis of at most `tile` pixels yields one span.
     tile : int
-        Pixels a tile reads, a multiple of `align`, ``> 2 * halo``.
+        Pixels a tile reads, a multiple of `align`; ``> 2 * halo`` where the axis is longer.
     halo : int
         Pixels next to an inner border whose values are not trusted, a multiple of `align`.
     align : int
@@ -73,7 +117,7 @@ def tile_spans(length: int, *, tile: int, halo: int, align: int = 1) -> Iterator
     """
     if length < 1 or align < 1 or halo < 0:
         raise ValueError(f"length and align must be >= 1 and halo >= 0, got {length}, {align}, {halo}")
-    if tile % align or halo % align or tile <= 2 * halo:
+    if tile % align or halo % align or (length > tile and tile <= 2 * halo):
         raise ValueError(f"tile {tile} and halo {halo} must be multiples of {align}, and tile > 2 * halo")
     if length <= tile:
         yield Span(0, length, 0, length)

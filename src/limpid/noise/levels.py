@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,9 @@ LEVEL_SIDE_PX = 7
 
 #: Pixels around a tile that :func:`level_map` looks at.
 LEVEL_HALO_PX = LEVEL_SIDE_PX // 2
+
+#: Values averaged at a time, so that all about them stays in the processor's cache.
+_AT_ONCE: Final = 2**15
 
 
 def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
@@ -37,23 +41,49 @@ def level_map(noisy: FloatArray, model: NoiseModel) -> FloatArray:
     float32 array, of the shape of `noisy`
         Standard deviation in the units of the pixels.
     """
-    return np.sqrt(model.variance(_box_mean(noisy))).astype(np.float32, copy=False)
+    return level_maps(noisy, [model] * noisy.shape[-1])
 
 
 def level_maps(noisy: FloatArray, models: Sequence[NoiseModel]) -> FloatArray:
     """Return the same where each channel has a model of its own; shapes as in :func:`level_map`."""
-    return np.concatenate([level_map(noisy[..., c : c + 1], one) for c, one in enumerate(models)], axis=-1)
+    level = np.empty_like(noisy, dtype=np.float32)
+    stack = (noisy, level) if noisy.ndim == 4 else (noisy[None], level[None])
+    for plane, target in zip(*stack, strict=True):
+        height = len(plane)
+        rows = max(_AT_ONCE // plane[0].size, LEVEL_SIDE_PX)
+        for top in range(0, height, rows):
+            mean = _box_mean(plane, top, min(top + rows, height))
+            for c, model in enumerate(models):
+                np.sqrt(model.variance(mean[..., c]), out=target[top : top + rows, :, c], casting="same_kind")
+    return level
 
 
-def _box_mean(noisy: FloatArray) -> FloatArray:
-    from scipy import ndimage  # slow to import
+def _box_mean(plane: FloatArray, top: int, stop: int) -> FloatArray:
+    """Return the mean over the box around each pixel of some rows, shape (rows, X, C)."""
+    height, width, channels = plane.shape
+    above, below = max(top - LEVEL_HALO_PX, 0), min(stop + LEVEL_HALO_PX, height)
+    # What lies outside counts as zeros; the sum is divided by the pixels that lie inside.
+    framed = np.zeros((stop - top + 2 * LEVEL_HALO_PX, width + 2 * LEVEL_HALO_PX, channels), np.float32)
+    seen = slice(above - top + LEVEL_HALO_PX, below - top + LEVEL_HALO_PX)
+    framed[seen, LEVEL_HALO_PX : LEVEL_HALO_PX + width] = plane[above:below]
+    flat = framed.reshape(len(framed), -1)
+    total = _sums(_sums(flat, 1).T, channels).T.reshape(stop - top, width, channels)
+    total /= _inside(height)[top:stop, None, None]
+    total /= _inside(width)[:, None]
+    return total
 
-    mean = noisy
-    for axis in (-3, -2):
-        mean = ndimage.uniform_filter1d(mean, LEVEL_SIDE_PX, axis=axis, mode="constant")
-        # The filter counts what lies outside as zeros; divide by the share of the box that lies inside.
-        place = np.arange(noisy.shape[axis])
-        inside = np.minimum(place, LEVEL_HALO_PX) + np.minimum(place[::-1], LEVEL_HALO_PX) + 1
-        share = (inside / LEVEL_SIDE_PX).astype(np.float32)
-        mean = mean / (share[:, None, None] if axis == -3 else share[:, None])
-    return mean
+
+def _sums(lines: FloatArray, apart: int) -> FloatArray:
+    """Return the sum of each line and the six that follow it, so many lines apart, along the first axis."""
+    two = lines[:-apart] + lines[apart:]
+    four = two[: -2 * apart] + two[2 * apart :]
+    seven: FloatArray = four[: -3 * apart] + two[4 * apart : -apart]
+    seven += lines[6 * apart :]
+    return seven
+
+
+def _inside(length: int) -> FloatArray:
+    """Return how many pixels of the box around each pixel of an axis lie on it."""
+    place = np.arange(length)
+    inside = np.minimum(place, LEVEL_HALO_PX) + np.minimum(place[::-1], LEVEL_HALO_PX) + 1
+    return inside.astype(np.float32)

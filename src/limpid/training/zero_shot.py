@@ -156,7 +156,7 @@ def _over_turns(network: nn.Module, noisy: FloatArray, level: FloatArray) -> Flo
 def _whole(network: nn.Module, noisy: FloatArray, level: FloatArray) -> FloatArray:
     """Return what the network makes of a plane, piece by piece."""
     out = np.empty_like(noisy)
-    for tile in plane_tiles(*noisy.shape[:2], tile=_TILE_PX, halo=_HALO_PX, align=_MULTIPLE):
+    for tile in plane_tiles(*noisy.shape[:2], tile=(_TILE_PX, _TILE_PX), halo=_HALO_PX, align=_MULTIPLE):
         out[tile.target] = tile.kept(_padded(network, noisy[tile.source], level[tile.source]))
     return out
 

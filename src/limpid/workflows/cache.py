@@ -12,11 +12,13 @@ from typing import Any, Final
 from limpid.core.cache import cache_folder
 from limpid.core.errors import WriteError
 from limpid.evaluation.datasets import registry
+from limpid.inference import compiled
 
 __all__ = ["CacheKind", "clear_cache", "list_cache"]
 
 #: Folder -> what is in it.
 _KINDS: Final = {
+    compiled.FOLDER: "networks compiled for this processor, so that the next process need not",
     "datasets": "data sets that benchmark downloaded",
     "self-test": "what running networks told: the fastest arithmetic, how far they see",
 }
@@ -53,6 +55,8 @@ def _own(kind: str) -> list[Path]:
     `LIMPID_CACHE` may name a folder that has other uses, and other data sets in its ``datasets``.
     """
     folder = cache_folder(kind)
+    if kind == compiled.FOLDER:
+        return sorted(folder.glob(f"*{compiled.SUFFIX}"))
     if kind == "self-test":
         return sorted(folder.glob("*.json"))
     return [folder / name for name in registry() if os.path.lexists(folder / name)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from limpid.core.apply import tile_pixels
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import LimpidError
 from limpid.core.plain import plain
@@ -40,8 +41,6 @@ _log = logging.getLogger(__name__)
 BASE_BYTES: Final = 200_000_000
 #: Tiles get this much however small the budget: below it, time grows and memory hardly falls.
 _LEAST_TILE_BYTES: Final = 32_000_000
-#: Pixels of the largest tile that an image is cut into where memory is not the limit, see :mod:`limpid.core.apply`.
-_TILE_PIXELS: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +144,7 @@ class DenoiseTask:
                     model,
                     runtime=self.options.runtime,
                     device=self.options.device,
+                    precision=self.options.precision,
                     threads=self.options.threads,
                     allow_pickle=self.options.allow_pickle,
                 )
@@ -339,6 +339,6 @@ def _work_bytes(info: ImageInfo, denoiser: Denoiser, memory: int | None) -> int:
     whole = _whole_bytes(info)
     capabilities = denoiser.capabilities
     height, width = (info.shape[info.axes.index(axis)] for axis in "YX")
-    pixels = height * width if capabilities.halo_px is None else min(info.pixels, _TILE_PIXELS)
+    pixels = height * width if capabilities.halo_px is None else min(info.pixels, tile_pixels(capabilities, None))
     tile = capabilities.bytes_per_pixel * pixels
     return 2 * whole + (tile if memory is None else min(tile, _tile_bytes(memory, whole)))
