@@ -181,7 +181,7 @@ def test_json_is_one_strict_document_alone_on_standard_output(limpid, picture, n
     assert by_name["bad.png"]["status"] == "error"
     assert "no output" in refused["error"]
     assert {"name", "architecture", "parameters", "sha256", "precision", "licence"} <= set(models["models"][0])
-    assert {row["kind"] for row in cache["cache"]} == {"datasets", "self-test"}
+    assert {row["kind"] for row in cache["cache"]} == {"compiled", "datasets", "self-test"}
     row = {"data", "denoiser", "sigma", "blind", "images", "psnr", "ssim", "megapixels_per_s", "peak_memory_mb"}
     assert row <= set(scores["rows"][0])
     assert scores["protocol"]["seed"]
@@ -273,6 +273,25 @@ def test_torch_is_never_loaded(picture, tmp_path: Path, code: str) -> None:
     check = "import sys; assert 'torch' not in sys.modules, 'torch was loaded'"
 
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_process_that_denoises_does_not_load_the_converter_that_comes_with_openvino(picture, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    code = """if True:
+        import sys
+        from limpid.cli.start import run
+        sys.argv = ["limpid", "denoise", "a.png", "-o", "b.png", "-m", "fast"]
+        try:
+            run()
+        finally:
+            loaded = [name for name in sys.modules if "openvino" in name and sys.modules[name]]
+            assert "openvino" in loaded
+            assert not [name for name in loaded if "ovc" in name or "telemetry" in name]
+        """
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from types import FrameType
+from typing import Final
 
 __all__ = ["run"]
+
+#: OpenVINO loads its converter of other formats, and what reports its use, wherever it is installed. The program never
+#: converts, and loading them takes nearly as long as all else of OpenVINO.
+_UNUSED: Final = "openvino.tools.ovc"
 
 
 def run() -> None:
@@ -14,6 +20,7 @@ def run() -> None:
     # Not where interrupts are ignored, as in a job that a shell runs in the background.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+    sys.modules.setdefault(_UNUSED, None)  # type: ignore[arg-type] # None: there is no such module
     from limpid.cli.main import run as run_verbs
 
     if signal.getsignal(signal.SIGINT) is _leave:

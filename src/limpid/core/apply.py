@@ -178,7 +178,7 @@ def _denoised_planes(
 
 
 def _each(tiles: Sequence[Tile], work: Callable[[Tile], None], *, at_once: int) -> None:
-    """Do the tiles; several at a time where the denoiser gains by it. Where one fails, no other is begun."""
+    """Do the tiles; several at a time where the denoiser gains by it. Where one fails, those not begun are given up."""
     if min(len(tiles), at_once) == 1:
         for tile in tiles:
             work(tile)

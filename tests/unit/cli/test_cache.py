@@ -8,8 +8,13 @@ import pytest
 
 from limpid.workflows.cache import clear_cache, list_cache
 
-OWN = ("datasets/set12/01.png", "datasets/bsd68/deep/b.png", "self-test/0123456789abcdef.json")
-OTHERS = ("datasets/mine/a.png", "datasets/notes.txt", "self-test/mine/x.txt", "photos/c.png")
+OWN = (
+    "compiled/0123456789abcdef0123456789abcdef.network",
+    "datasets/set12/01.png",
+    "datasets/bsd68/deep/b.png",
+    "self-test/0123456789abcdef.json",
+)
+OTHERS = ("compiled/notes.txt", "datasets/mine/a.png", "datasets/notes.txt", "self-test/mine/x.txt", "photos/c.png")
 
 
 @pytest.fixture
@@ -28,9 +33,10 @@ def names(folder: Path) -> list[str]:
 def test_clearing_removes_what_limpid_put_there_and_the_folders_that_are_empty_then(folder: Path) -> None:
     rows = clear_cache()
 
-    assert [(row.kind, row.files, row.bytes) for row in rows] == [("datasets", 2, 10), ("self-test", 1, 5)]
+    found = [(row.kind, row.files, row.bytes) for row in rows]
+    assert found == [("compiled", 1, 5), ("datasets", 2, 10), ("self-test", 1, 5)]
     assert not list(folder.iterdir())
-    assert [row.files for row in list_cache()] == [0, 0]
+    assert [row.files for row in list_cache()] == [0, 0, 0]
 
 
 def test_what_else_lies_in_the_folder_is_neither_counted_nor_removed(folder: Path) -> None:
@@ -40,7 +46,7 @@ def test_what_else_lies_in_the_folder_is_neither_counted_nor_removed(folder: Pat
 
     rows = clear_cache()
 
-    assert [row.files for row in rows] == [2, 1]
+    assert [row.files for row in rows] == [1, 2, 1]
     assert names(folder) == sorted(OTHERS)
 
 

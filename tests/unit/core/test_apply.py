@@ -1,5 +1,8 @@
 """denoise_image with denoisers whose answer is known."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -72,6 +75,45 @@ def test_tiles_give_what_the_whole_plane_gives():
     tiled = denoise_image(image, denoiser, level=level(0.1), memory=1)
     assert len(denoiser.seen) > 10
     assert np.array_equal(tiled.values, whole.values)
+
+
+class AtOnce(Shrink):
+    """Counts how many tiles it has at a time."""
+
+    def __init__(self, count):
+        super().__init__(tiles_at_once=count)
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def denoise_plane(self, noisy, level):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.01)
+        with self.lock:
+            self.now -= 1
+        return super().denoise_plane(noisy, level)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_as_many_tiles_are_handed_over_at_a_time_as_the_denoiser_says(count):
+    image, denoiser = noisy_image((300, 410)), AtOnce(count)
+    tiled = denoise_image(image, denoiser, level=level(0.1), memory=1)
+    assert denoiser.most == count
+    assert np.array_equal(tiled.values, denoise_image(image, Shrink(halo_px=None), level=level(0.1)).values)
+
+
+def test_where_a_tile_fails_those_not_begun_are_given_up():
+    class Failing(AtOnce):
+        def denoise_plane(self, noisy, level):
+            super().denoise_plane(noisy, level)
+            raise RuntimeError("out of luck")
+
+    denoiser = Failing(2)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        denoise_image(noisy_image((900, 900)), denoiser, level=level(0.1), memory=1)
+    assert len(denoiser.seen) < 100  # of more than 200
+    assert denoiser.now == 0
 
 
 def test_memory_bounds_the_pixels_of_a_tile():

@@ -122,19 +122,15 @@ def test_the_card_keeps_ranges_and_figures_each_list_in_a_line(calibrated):
 
 
 def test_a_model_without_figures_or_with_bad_ones_is_refused_before_any_work(tiny_model, runtime):
-    for model, words in (
-        (tiny_model, "has not been calibrated for int8; choose the precision"),
-        (
-            with_card(calibrated, int8=dataclasses.replace(FIGURES, worst=2 * WORST_MAX)),
-            r"up to 8 of 255 \(4 are allowed",
-        ),
-        (
-            with_card(calibrated, int8=dataclasses.replace(FIGURES, psnr_loss={"15": 2 * LOSS_MAX})),
-            "falls by up to 0.06 dB",
-        ),
+    bad_pixels = dataclasses.replace(FIGURES, worst=2 * WORST_MAX)
+    bad_psnr = dataclasses.replace(FIGURES, psnr_loss={"15": 2 * LOSS_MAX})
+    for figures, words in (
+        (None, "has not been calibrated for int8; choose the precision"),
+        (bad_pixels, r"up to 8 of 255 \(4 are allowed"),
+        (bad_psnr, "falls by up to 0.06 dB"),
     ):
         with pytest.raises(OptionError, match=words):
-            NetworkDenoiser("tiny", {1: model}, runtime=runtime, precision="int8")
+            NetworkDenoiser("tiny", {1: with_card(tiny_model, int8=figures)}, runtime=runtime, precision="int8")
 
 
 def test_values_beyond_those_of_the_calibration_are_done_in_fp32(calibrated, runtime):
