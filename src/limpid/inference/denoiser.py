@@ -73,9 +73,10 @@ class NetworkDenoiser:
         return Capabilities(
             channels=tuple(sorted(self.models)),
             level_map=True,
+            blind=cards[0].blind,  # a family is of one kind
             sigma_max=min(card.sigma_max for card in cards),
             halo_px=max(card.halo_px for card in cards),
-            halo_planes=cards[0].halo_planes,  # a family is of one kind
+            halo_planes=cards[0].halo_planes,
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
             tiles_at_once=_TILES_AT_ONCE,

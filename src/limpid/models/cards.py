@@ -69,6 +69,9 @@ class ModelCard:
         How the network runs in int8; None where that was not measured.
     preprocessing : tuple of Step
         What is done to an image before the network sees it, and undone afterwards.
+    blind : bool
+        Whether it judges the noise by itself, since the levels it was trained with were often far from the truth: see
+        :class:`~limpid.core.denoiser.Capabilities`.
     version : int
         Of this card's format.
     """
@@ -95,6 +98,7 @@ class ModelCard:
     test_vector: Mapping[str, Any] | None = None
     int8: Int8 | None = None
     preprocessing: tuple[Step, ...] = ()
+    blind: bool = False
     version: int = CARD_VERSION
 
     @classmethod

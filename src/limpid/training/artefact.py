@@ -77,6 +77,7 @@ def write_model(
         sha256="",
         training=_without_places(config),
         preprocessing=config.data.preparation.preprocessing,
+        blind=config.camera is not None,
     )
     model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX, crops=crops, seen=seen)
     write_card(model)

@@ -184,4 +184,5 @@ def _short_card(model: StoredModel) -> str:
         halo_planes=card.halo_planes,
         sigma_max=card.sigma_max,
         bytes_per_pixel=card.bytes_per_pixel,
+        blind=card.blind,
     ).to_json()

@@ -38,6 +38,20 @@ def level(*values):
     return np.array(values, np.float32)
 
 
+def test_of_a_network_that_judges_the_noise_by_itself_strength_is_the_share_of_its_change(tiny_model, openvino):
+    card = dataclasses.replace(tiny_model.card, blind=True)
+    model = dataclasses.replace(tiny_model, card=card)
+    denoiser = NetworkDenoiser("tiny", {1: model}, runtime=openvino, precision="fp32")
+    _, noisy = noisy_picture(0.1)
+    image = Image.from_array(noisy, value_range=(0, 1))
+    half, whole, more = (
+        denoise_image(image, denoiser, level=level(0.1), strength=strength).values - noisy for strength in (0.5, 1, 2)
+    )
+    assert np.abs(whole).max() > 1e-3
+    np.testing.assert_allclose(half, whole / 2, atol=1e-6)
+    np.testing.assert_array_equal(more, whole)
+
+
 @pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 37), (7, 5), (64, 64), (65, 130)])
 def test_runtimes_agree_on_any_size(tiny_model, name, shape):

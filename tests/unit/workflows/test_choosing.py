@@ -63,6 +63,7 @@ def save_camera(folder, seed):
         licence="Apache-2.0",
         metrics={},
         sha256="",
+        blind=True,
     )
     save_model(network, card, folder)
 
@@ -247,6 +248,13 @@ def test_a_race_has_the_network_for_cameras_where_auto_would_take_it(installed):
     assert not any("camera, strength" in name for name in raced(noisy("correlated")))
     assert "camera" not in raced(noisy("white"))
     assert "camera" not in raced(noisy("correlated", gray=True))
+
+
+def test_a_network_that_judges_the_noise_by_itself_does_so_as_an_onnx_file(cameras, tmp_path):
+    export(cameras[0], tmp_path / "camera.onnx")
+    ours, theirs = (load_model(where).capabilities for where in (cameras[0], tmp_path / "camera.onnx"))
+    assert ours.blind
+    assert ours == theirs
 
 
 def test_auto_is_no_network_to_export(installed, tmp_path):
