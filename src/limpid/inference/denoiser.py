@@ -17,6 +17,7 @@ from limpid.core.image import FloatArray
 from limpid.inference.precision import SelfTest, self_test, sigma_min
 from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
+from limpid.models.cards import ModelCard
 from limpid.models.int8 import checked_int8
 from limpid.models.store import StoredModel
 
@@ -42,7 +43,7 @@ class NetworkDenoiser:
         Where they run.
     precision : str
         ``int8``, ``bf16``, ``fp32``, or ``auto``: of those that the card allows at the level, what the self-test found
-        fastest. What lies beyond the values that int8 was calibrated for is done in fp32, tile by tile.
+        fastest. Tiles with values that int8 was not calibrated for are done without it: in fp32 where int8 is named.
 
     Raises
     ------
@@ -121,13 +122,11 @@ class NetworkDenoiser:
         if self._precision == "auto":
             # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
             least = level.min() if level.ndim == 1 else 0.0
-            allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least]
+            allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least and (p != "int8" or _within(card, noisy))]
             chosen = self._tested(channels).fastest(allowed) if len(allowed) > 1 else "fp32"
         elif chosen == "int8":
             self._check_int8(channels)
-        if chosen == "int8":
-            low, high = checked_int8(card.int8, name=card.name).reach
-            chosen = "int8" if low <= noisy.min() and noisy.max() <= high else "fp32"
+            chosen = "int8" if _within(card, noisy) else "fp32"
         return chosen
 
     def _tested(self, channels: int) -> SelfTest:
@@ -160,6 +159,12 @@ class NetworkDenoiser:
             return text
         missing = [p for p in PRECISIONS if p not in self.runtime.precisions]
         return f"{text}, which has no {' and no '.join(missing)}" if missing else text
+
+
+def _within(card: ModelCard, noisy: FloatArray) -> bool:
+    """Return whether int8 was calibrated for the values of a plane or stack."""
+    low, high = checked_int8(card.int8, name=card.name).reach
+    return bool(low <= noisy.min() and noisy.max() <= high)
 
 
 def denoised(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,13 +12,15 @@ import numpy as np
 from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
 from limpid.inference.harmless import measure_sigma_min, with_noise
-from limpid.inference.runtimes import Network
+from limpid.inference.runtimes import Network, Precision
 from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.models.cards import ModelCard
 from limpid.models.int8 import LOSS_MAX, WORST_MAX, Int8
 from limpid.models.store import StoredModel
 
 __all__ = ["measure_int8"]
+
+_NONE: Final[Mapping[str, Sequence[float]]] = {}
 
 #: Side of the pieces of pictures that are looked at.
 _SIDE_PX: Final = 128
@@ -30,13 +32,13 @@ _LEVELS: Final = (15.0, 25.0, 50.0)
 _SHARES: Final = (0.0, 0.35, 1.0)
 _MARGIN: Final = 1.05
 
-#: How many standard deviations of the largest noise may lie outside the value range.
-_REACH: Final = 5
+#: Noisy values are clipped to the value range, as those of integer files are; so much beyond it still counts as within.
+_SLACK: Final = 0.01
 
-#: Neighbouring convolutions are judged together, in at most this many groups for each piece, by one in so many of the
-#: trials: what that takes grows with the number of pieces, as the rest does.
+#: Neighbouring convolutions are judged together, in at most this many groups for each piece, by the share of the trials
+#: that int8 does most harm to: what that takes grows with the number of pieces, as the rest does.
 _GROUPS: Final = 0.5
-_FEWER: Final = 3
+_HARDEST: Final = 0.2
 
 #: Pieces that the smallest level is measured on.
 _FEW: Final = 6
@@ -53,6 +55,19 @@ class _Trial(NamedTuple):
     noisy: FloatArray
     told: FloatArray
     exact: FloatArray
+
+
+class _Harm(NamedTuple):
+    """The largest difference of a pixel to fp32, and by how many decibels PSNR falls, at a level of 255."""
+
+    level: float
+    worst: float
+    loss: float
+
+    @property
+    def size(self) -> float:
+        """Above 1 where all trials like this one would be too many."""
+        return max(self.worst / WORST_MAX, self.loss / LOSS_MAX)
 
 
 def measure_int8(
@@ -92,20 +107,33 @@ def measure_int8(
     ranges = _ranges(runtime, model, _pieces(seen or pictures[::2], 2 * crops, side=side, seed=0))
     if not ranges:
         return None
-    exact = runtime.compile(model, precision="fp32")
+    exact = _prepared(runtime, model, "fp32")
     pieces = _pieces(judged, crops, side=side, seed=1)
     trials = list(_trials(exact, model.card, pieces))
-    found = _judged(runtime, model, ranges, trials)
+
+    def figures(names: Iterable[str]) -> Int8:
+        kept = {name: ranges[name] for name in names}
+        harms = _harms(_prepared(runtime, model, "int8", kept), trials)
+        losses = {level: [harm.loss for harm in harms if harm.level == level] for level in {t.level for t in trials}}
+        return Int8(
+            ranges=kept,
+            reach=(-_SLACK, 1 + _SLACK),
+            sigma_min=1.0,
+            crops=crops,
+            worst=round(max(harm.worst for harm in harms), 6),
+            psnr_loss={f"{level:g}": round(float(np.mean(losses[level])), 4) for level in sorted(losses)},
+        )
+
+    found = figures(ranges)
     if not found.allowed:
-        groups = _worst_first(runtime, model, ranges, trials[::_FEWER], side=side, crops=crops)
+        groups = _worst_first(runtime, model, ranges, trials, side=side, count=math.ceil(_GROUPS * crops))
 
         def with_back(count: int) -> Int8:
-            kept = [name for group in groups[count:] for name in group]
-            return _judged(runtime, model, {name: ranges[name] for name in kept}, trials)
+            return figures(name for group in groups[count:] for name in group)
 
         found = _fewest_back(with_back, most=int(_SHARE_BACK * len(groups))) or found
-    sigma_min = measure_sigma_min(exact, _rough(runtime, model, found), pieces[:_FEW])
-    return dataclasses.replace(found, sigma_min=sigma_min)
+    rough = _prepared(runtime, model, "int8", found.ranges)
+    return dataclasses.replace(found, sigma_min=measure_sigma_min(exact, rough, pieces[:_FEW]))
 
 
 def _fewest_back(with_back: Callable[[int], Int8], *, most: int) -> Int8 | None:
@@ -134,13 +162,26 @@ def _pieces(pictures: Sequence[FloatArray], count: int, *, side: int, seed: int)
     return pieces
 
 
+def _noisy(piece: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
+    noisy, level = with_noise(piece, sigma, seed=seed)
+    return np.clip(noisy, 0, 1), level
+
+
+def _prepared(
+    runtime: OpenVINORuntime, model: StoredModel, precision: Precision, ranges: Mapping[str, Sequence[float]] = _NONE
+) -> Network:
+    """Return the network in int8, whatever its card says, or in fp32; it is not kept in the cache."""
+    run = runtime.prepare(model.network, precision=precision, ranges=ranges)
+    return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
+
+
 def _ranges(runtime: OpenVINORuntime, model: StoredModel, pieces: Sequence[FloatArray]) -> dict[str, tuple[float, ...]]:
     """Return the largest magnitude in each channel of what each convolution takes."""
     observe = runtime.observer(model)
     largest: dict[str, FloatArray] = {}
     for index, piece in enumerate(pieces):
         for share in _SHARES:
-            for name, here in observe(*with_noise(piece, share * model.card.sigma_max, seed=index)).items():
+            for name, here in observe(*_noisy(piece, share * model.card.sigma_max, seed=index)).items():
                 largest[name] = np.maximum(largest.get(name, 0), here)
     return {name: tuple(float(f"{_MARGIN * value:.3g}") for value in found) for name, found in largest.items()}
 
@@ -149,34 +190,19 @@ def _trials(exact: Network, card: ModelCard, pieces: Sequence[FloatArray]) -> It
     most = round(255 * card.sigma_max, 2)
     for level in [level for level in _LEVELS if level <= most] or [most]:
         for index, clean in enumerate(pieces):
-            noisy, told = with_noise(clean, level / 255, seed=1000 + index)
+            noisy, told = _noisy(clean, level / 255, seed=1000 + index)
             yield _Trial(level, clean, noisy, told, exact(noisy, told))
 
 
-def _rough(runtime: OpenVINORuntime, model: StoredModel, int8: Int8) -> Network:
-    """Return the network in int8, whatever its figures."""
-    tried = dataclasses.replace(int8, worst=0.0, psnr_loss={"0": 0.0})
-    return runtime.compile(
-        dataclasses.replace(model, card=dataclasses.replace(model.card, int8=tried)), precision="int8"
-    )
-
-
-def _judged(
-    runtime: OpenVINORuntime, model: StoredModel, ranges: Mapping[str, Sequence[float]], trials: Sequence[_Trial]
-) -> Int8:
-    """Return the figures of a network in int8; the smallest level is still to be measured."""
-    reach = _REACH * model.card.sigma_max
-    crops = len(trials) // len({trial.level for trial in trials})
-    found = Int8(ranges=ranges, reach=(-reach, 1 + reach), sigma_min=1.0, crops=crops, worst=0.0, psnr_loss={})
-    rough = _rough(runtime, model, found)
-    worst, losses = 0.0, dict[str, list[float]]()
+def _harms(rough: Network, trials: Iterable[_Trial]) -> list[_Harm]:
+    """Return how far int8 is from fp32 in each trial."""
+    harms = []
     for trial in trials:
         given = rough(trial.noisy, trial.told)
-        worst = max(worst, float(np.abs(given - trial.exact).max()))
         before, after = (np.mean(np.square(trial.noisy + r - trial.clean)) for r in (trial.exact, given))
-        losses.setdefault(f"{trial.level:g}", []).append(float(10 * np.log10(after / before)))
-    means = {level: round(float(np.mean(each)), 4) for level, each in losses.items()}
-    return dataclasses.replace(found, worst=round(worst, 6), psnr_loss=means)
+        loss = float(10 * np.log10(after / before))
+        harms.append(_Harm(trial.level, float(np.abs(given - trial.exact).max()), loss))
+    return harms
 
 
 def _worst_first(
@@ -186,16 +212,20 @@ def _worst_first(
     trials: Sequence[_Trial],
     *,
     side: int,
-    crops: int,
+    count: int,
 ) -> list[list[str]]:
     """Return neighbouring convolutions in groups: first those that, alone in int8, do most harm for what they cost."""
+    harms = _harms(_prepared(runtime, model, "int8", ranges), trials)
+    order = sorted(range(len(trials)), key=lambda index: harms[index].size, reverse=True)
+    hardest = [trials[index] for index in order[: math.ceil(_HARDEST * len(trials))]]
     costs = runtime.costs(model, side=side)
-    names, count = list(ranges), math.ceil(len(ranges) / (_GROUPS * crops))
-    groups = [names[start : start + count] for start in range(0, len(names), count)]
+    names = list(ranges)
+    length = math.ceil(len(names) / count)
+    groups = [names[start : start + length] for start in range(0, len(names), length)]
 
-    def harm_for_cost(names: Sequence[str]) -> float:
-        alone = _judged(runtime, model, {name: ranges[name] for name in names}, trials)
-        harm = max(alone.worst / WORST_MAX, max(alone.psnr_loss.values()) / LOSS_MAX)
-        return harm / sum(costs[name] for name in names)
+    def harm_for_cost(group: Sequence[str]) -> float:
+        alone = _prepared(runtime, model, "int8", {name: ranges[name] for name in group})
+        harm = float(np.mean([harm.size for harm in _harms(alone, hardest)]))
+        return harm / sum(costs[name] for name in group)
 
     return sorted(groups, key=harm_for_cost, reverse=True)

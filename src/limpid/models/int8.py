@@ -24,7 +24,7 @@ class Int8:
     ranges : mapping of str to sequence of float
         Weights of each convolution that is int8 -> largest magnitude in each channel of its input; the others are fp32.
     reach : (float, float)
-        Pixel values that they hold for; an image or tile with others is for fp32.
+        Pixel values that they hold for; tiles with others are not for int8.
     sigma_min : float
         Smallest level, as a share of the value range, at which int8 is harmless.
     crops : int

@@ -193,16 +193,28 @@ def test_auto_takes_int8_only_from_its_level_on(calibrated, runtime, monkeypatch
 
 
 def test_a_convolution_that_int8_harms_goes_back_to_fp32(tiny_model, runtime, monkeypatch):
-    judged = module._judged
+    prepared, bad = module._prepared, "decoder.0.0.first.weight"
 
-    def harmed(runtime, model, ranges, trials):
-        found = judged(runtime, model, ranges, trials)
-        bad = "decoder.0.0.first.weight" in ranges
-        return dataclasses.replace(found, worst=0.1 if bad else 0.001, psnr_loss={"15": 0.0})
+    def harmed(runtime, model, precision, ranges=module._NONE):
+        network = prepared(runtime, model, precision, ranges)
+        return (lambda noisy, level: network(noisy, level) + np.float32(0.1)) if bad in ranges else network
 
-    monkeypatch.setattr(module, "_judged", harmed)
-    monkeypatch.setattr(module, "_GROUPS", 4)
-    found = measure_int8(runtime, tiny_model, PICTURES, crops=2)
+    monkeypatch.setattr(module, "_prepared", harmed)
+    found = measure_int8(runtime, tiny_model, PICTURES, crops=8)
     assert found.allowed
-    assert "decoder.0.0.first.weight" not in found.ranges
-    assert "decoder.0.0.second.weight" in found.ranges
+    assert len(found.ranges) == 6  # of eight, which four groups hold
+    assert bad not in found.ranges
+
+
+def test_a_network_that_int8_harms_everywhere_is_not_allowed_and_tells_its_figures(tiny_model, runtime, monkeypatch):
+    prepared = module._prepared
+
+    def harmed(runtime, model, precision, ranges=module._NONE):
+        network = prepared(runtime, model, precision, ranges)
+        return (lambda noisy, level: network(noisy, level) + np.float32(0.1)) if ranges else network
+
+    monkeypatch.setattr(module, "_prepared", harmed)
+    found = measure_int8(runtime, tiny_model, PICTURES, crops=4)
+    assert not found.allowed
+    assert found.worst == pytest.approx(0.1, abs=0.01)
+    assert len(found.ranges) == 8
