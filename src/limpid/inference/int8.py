@@ -43,7 +43,7 @@ _HARDEST: Final = 0.2
 #: Pieces that the smallest level is measured on.
 _FEW: Final = 6
 
-#: int8 is given up where more than this share of the groups would have to go back to fp32.
+#: int8 is given up where more than this share of the groups would have to go back.
 _SHARE_BACK: Final = 0.5
 
 
@@ -81,7 +81,7 @@ def measure_int8(
     """Return how a network runs in int8, with figures that say whether it may.
 
     All convolutions are int8 but the first and the last; where the figures are too large, those that do most harm for
-    what they cost go back to fp32.
+    what they cost go back to bf16, or fp32 where the processor has no bf16.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def measure_int8(
 
 
 def _fewest_back(with_back: Callable[[int], Int8], *, most: int) -> Int8 | None:
-    """Return the figures that are allowed with the fewest groups in fp32, found by halving; None where none are."""
+    """Return the figures that are allowed with the fewest groups back, found by halving; None where none are."""
     found, fewest = None, 0
     while fewest < most:
         count = (fewest + most) // 2

@@ -63,8 +63,11 @@ def costs(model: ov.Model, *, side: int) -> dict[str, int]:
     return found
 
 
-def quantise(model: ov.Model, ranges: Mapping[str, Sequence[float]]) -> None:
+def quantise(model: ov.Model, ranges: Mapping[str, Sequence[float]], *, rest: str = "f32") -> None:
     """Make int8 of the convolutions that `ranges` names, in place.
+
+    What lies between them stays in fp32, and so do the first convolution, whose rounding would be that of the pixels
+    themselves, and the last.
 
     Parameters
     ----------
@@ -72,6 +75,8 @@ def quantise(model: ov.Model, ranges: Mapping[str, Sequence[float]]) -> None:
         A network as it was read.
     ranges : mapping of str to sequence of float
         Name of a convolution's weights -> largest magnitude in each channel of its input. What lies beyond is clipped.
+    rest : str
+        What the convolutions between those two that are not int8 multiply in: ``f32``, or ``bf16``.
 
     Raises
     ------
@@ -83,6 +88,8 @@ def quantise(model: ov.Model, ranges: Mapping[str, Sequence[float]]) -> None:
         if name in ranges:
             _quantise(node, name, np.asarray(ranges[name], np.float32))
             missing.discard(name)
+        elif rest != "f32":
+            _multiply_in(node, rest)
     if missing:
         raise ModelError(
             f"the network has no convolution {min(missing)!r} that could be int8, as its card says; install the model "
@@ -152,6 +159,17 @@ def _quantise(node: ov.Node, name: str, magnitude: FloatArray) -> None:
     node.input(0).replace_source_output(rounded.output(0))
     node.input(1).replace_source_output(stored.output(0))
     _keep_scale_here(node)
+
+
+def _multiply_in(node: ov.Node, kind: str) -> None:
+    """Round what a convolution multiplies to another type; what it gives is fp32 again."""
+    targets = list(node.output(0).get_target_inputs())
+    for index in (0, 1):
+        rounded = opset13.convert(node.input_value(index), kind)
+        node.input(index).replace_source_output(rounded.output(0))
+    given = opset13.convert(node.output(0), "f32")
+    for target in targets:
+        target.replace_source_output(given.output(0))
 
 
 def _is_relu(port: ov.Output) -> bool:

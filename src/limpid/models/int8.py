@@ -22,7 +22,7 @@ class Int8:
     Attributes
     ----------
     ranges : mapping of str to sequence of float
-        Weights of each convolution that is int8 -> largest magnitude in each channel of its input; the others are fp32.
+        Weights of each convolution that is int8 -> largest magnitude in each channel of its input.
     reach : (float, float)
         Pixel values that they hold for; tiles with others are not for int8.
     sigma_min : float

@@ -43,20 +43,35 @@ def calibrated(tiny_model, runtime):
     return with_card(tiny_model, int8=measure_int8(runtime, tiny_model, PICTURES, crops=4))
 
 
-def test_convolutions_run_in_int8_but_for_the_first_and_the_last(calibrated):
+def kinds_of(model, ranges, *, rest="f32"):
+    """Return in what each convolution is done, as OpenVINO compiled it."""
     core = ov.Core()
-    graph = core.read_model(calibrated.network)
-    quantise(graph, calibrated.card.int8.ranges)
+    graph = core.read_model(model.network)
+    quantise(graph, ranges, rest=rest)
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     nodes = [node.get_rt_info() for node in compiled.get_runtime_model().get_ordered_ops()]
-    kinds = [
+    return [
         node["runtimePrecision"].astype(str)
         for node in nodes
         if node["layerType"].astype(str) in ("Convolution", "Deconvolution")
     ]
+
+
+def test_convolutions_run_in_int8_but_for_the_first_and_the_last(calibrated):
+    kinds = kinds_of(calibrated, calibrated.card.int8.ranges)
     assert len(kinds) == 10
     assert (kinds[0], kinds[-1]) == ("f32", "f32")
     assert set(kinds[1:-1]) <= {"u8", "i8"}
+
+
+@pytest.mark.parametrize("rest", ["bf16", "f32"])
+def test_what_is_not_int8_between_the_first_and_the_last_runs_in_the_type_named(calibrated, rest, runtime):
+    if "bf16" not in runtime.precisions:
+        pytest.skip("this processor has no bf16")
+    ranges = {name: found for name, found in calibrated.card.int8.ranges.items() if "encoder.1" not in name}
+    kinds = kinds_of(calibrated, ranges, rest=rest)
+    assert (kinds[0], kinds[-1]) == ("f32", "f32")
+    assert kinds.count(rest) == (2 if rest == "bf16" else 4)
 
 
 def test_int8_differs_from_fp32_by_rounding_alone(calibrated, runtime):
