@@ -5,9 +5,14 @@ python recipes/train.py recipes/fast-gray.toml --out runs/fast-gray
 
 import argparse
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
+from torch import nn
+
 from limpid.training.batch import Source, Synthetic
+from limpid.training.camera.source import Photographed
+from limpid.training.camera.validation import PhotographValidation
 from limpid.training.config import TrainConfig
 from limpid.training.data import open_pool
 from limpid.training.distillation import Taught
@@ -28,9 +33,13 @@ def main() -> None:
     training, held_out = open_pool(config.data)
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))
     source: Source = Synthetic(training, config.noise)
+    validate: Callable[[nn.Module], dict[str, float]] = Validation(held_out)
+    if config.camera is not None:
+        source = Photographed(training, config.camera, config.noise)
+        validate = PhotographValidation(held_out, config.camera, config.noise)
     if config.teacher is not None:
         source = Taught(source, config.teacher, channels=config.data.channels)
-    trainer = Trainer(config, network=network, source=source, folder=args.out, validate=Validation(held_out))
+    trainer = Trainer(config, network=network, source=source, folder=args.out, validate=validate)
     trainer.run()
 
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from limpid.cli.errors import reported
-from limpid.cli.options import AllowPickle, Device, Json, Quiet, Runtime, Threads, ValueRange, Verbose, set_up_logging
+from limpid.cli.frontier import FOLDER, frontier, refuse_beside_frontier
+from limpid.cli.options import (
+    AllowPickle,
+    Device,
+    Json,
+    Precision,
+    Quiet,
+    Runtime,
+    Threads,
+    ValueRange,
+    Verbose,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
     from limpid.cli.render import Bar
@@ -19,14 +32,14 @@ __all__ = ["benchmark", "counting"]
 
 def benchmark(
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--data",
             metavar="NAME|DIR",
             help="set12, bsd68, cbsd68, kodak24, cc15, train-open, or a folder of clean images. Repeatable.",
-            show_default=False,
+            show_default="none; of --frontier bsd68, cbsd68",
         ),
-    ],
+    ] = None,
     sigma: Annotated[
         list[float] | None,
         typer.Option(
@@ -55,10 +68,24 @@ def benchmark(
     blind: Annotated[bool, typer.Option("--blind", help="Withhold sigma: it is measured in each image.")] = False,
     gray: Annotated[bool, typer.Option("--gray", help="Measure on the luma of colour images.")] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the noise.")] = 0,
+    draw_frontier: Annotated[
+        bool,
+        typer.Option(
+            "--frontier",
+            help="Draw PSNR against speed and arithmetic, of what limpid has and of published networks.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Where --frontier writes its table and plot.", show_default=FOLDER
+        ),
+    ] = None,
     value_range: ValueRange = None,
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    precision: Precision = "auto",
     allow_pickle: AllowPickle = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -71,6 +98,18 @@ def benchmark(
     Example: limpid benchmark --data set12 --sigma 25 --denoiser fast --denoiser nlm
     """
     set_up_logging(quiet=quiet, verbose=verbose)
+    if draw_frontier:
+        choices = {"--denoiser": denoiser, "--pairs": pairs, "--blind": blind, "--gray": gray}
+        named = {"--runtime": runtime, "--device": device, "--precision": precision}
+        places = {name: value != "auto" for name, value in named.items()}
+        others = {"--value-range": value_range, "--allow-pickle": allow_pickle}
+        refuse_beside_frontier({**choices, **places, **others})
+        frontier(data, output, sigma=sigma, seed=seed, threads=threads, json=json, quiet=quiet)
+        return
+    if output is not None:
+        raise typer.BadParameter("it goes with --frontier, whose files it is for.", param_hint="--output")
+    if not data:
+        raise typer.BadParameter("name a data set or a folder of clean images.", param_hint="--data")
     with reported(json=json):
         from limpid.cli import render, tables
         from limpid.workflows.benchmark import DEFAULT_SIGMAS
@@ -89,6 +128,7 @@ def benchmark(
                 value_range=value_range,
                 runtime=runtime,
                 device=device,
+                precision=precision,
                 threads=threads,
                 allow_pickle=allow_pickle,
                 on_image=counting(bar, denoisers=len(denoisers), sigmas=len(sigma or DEFAULT_SIGMAS)),

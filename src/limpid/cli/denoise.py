@@ -14,6 +14,7 @@ from limpid.cli.options import (
     Json,
     MaxPixels,
     Memory,
+    Precision,
     Quiet,
     Runtime,
     Threads,
@@ -48,7 +49,7 @@ def denoise(
             "--model",
             "-m",
             metavar="NAME",
-            help="auto (the best that ships), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
+            help="auto (by the noise of each image), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
             "or a model's folder or file.",
         ),
     ] = "auto",
@@ -109,6 +110,7 @@ def denoise(
     threads: Threads = None,
     runtime: Runtime = "auto",
     device: Device = "auto",
+    precision: Precision = "auto",
     allow_pickle: AllowPickle = False,
     max_pixels: MaxPixels = None,
     json: Json = False,
@@ -147,6 +149,7 @@ def denoise(
             chroma_strength=chroma_strength,
             runtime=runtime,
             device=device,
+            precision=precision,
             allow_pickle=allow_pickle,
             threads=threads,
             memory=memory,

@@ -11,7 +11,7 @@ __all__ = ["models"]
 def models(runtime: Runtime = "auto", json: Json = False, quiet: Quiet = False, verbose: Verbose = 0) -> None:
     """List the networks that are installed.
 
-    With what their cards say, and the arithmetic they run in on this machine.
+    With what their cards say, and how fast and how exact each arithmetic of this machine runs them.
 
     Example: limpid models
     """
@@ -25,5 +25,8 @@ def models(runtime: Runtime = "auto", json: Json = False, quiet: Quiet = False, 
             render.print_json({"models": rows})
         else:
             render.print_table(*tables.models_table(rows))
+            render.print_line("")
+            render.print_table(*tables.precisions_table(rows))
+            render.print_paragraph(tables.precisions_text(rows))
             render.print_line("")
             render.print_line(f"--model takes: auto, {', '.join(denoiser_names())}, a model folder or file")

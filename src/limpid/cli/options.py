@@ -18,6 +18,7 @@ __all__ = [
     "MaxPixels",
     "Memory",
     "Pairs",
+    "Precision",
     "Quiet",
     "Runtime",
     "Seed",
@@ -94,8 +95,12 @@ Memory = Annotated[
         parser=size_value, metavar="SIZE", help="Peak memory to stay below, such as 500MB or 2GB.", show_default=False
     ),
 ]
-Runtime = Annotated[str, typer.Option(metavar="NAME", help="What runs networks: auto, openvino or torch.")]
+Runtime = Annotated[str, typer.Option(metavar="NAME", help="What runs networks: auto, openvino, onnxruntime or torch.")]
 Device = Annotated[str, typer.Option(metavar="NAME", help="What networks run on: auto, cpu or cuda.")]
+Precision = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Arithmetic of networks: auto (the fastest harmless one), int8, bf16 or fp32."),
+]
 AllowPickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Open .pth, .pt and .ckpt models too, which are pickles; for weights only."),

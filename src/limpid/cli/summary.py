@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def summary_line(summary: FilesSummary) -> str:
     if not done:
         return line
     target = "in place" if summary.output is None else f"-> {summary.output}"
-    return f"{line} {target} ({done[0].model}, {_sigmas(done)})"
+    return f"{line} {target} ({_models(done)}, {_sigmas(done)})"
 
 
 def planned_line(planned: PlannedJob) -> str:
@@ -68,6 +69,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _models(done: Sequence[FileResult]) -> str:
+    """Return the model; or, where there was a choice, each that was taken, for how many files, and what for."""
+    counts = Counter(f"{one.model} for {one.chosen_for}" if one.chosen_for else str(one.model) for one in done)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{count} by {name}" for name, count in counts.most_common())
 
 
 def _sigmas(done: Sequence[FileResult]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from limpid.workflows.cache import CacheKind
     from limpid.workflows.demo import Demo
     from limpid.workflows.files import FilesSummary
+    from limpid.workflows.frontier import Frontier
 
 __all__ = [
     "Table",
@@ -32,6 +33,8 @@ __all__ = [
     "course_table",
     "demo_document",
     "demo_table",
+    "frontier_lines",
+    "frontier_table",
     "insight_lines",
     "models_table",
     "protocol_text",
@@ -68,6 +71,38 @@ def benchmark_table(table: BenchmarkTable) -> Table:
         )
         for row in table.rows
     )
+
+
+def frontier_table(found: Frontier) -> Table:
+    """Return what each method reaches for what it costs."""
+    columns = {
+        "data": "left",
+        "method": "left",
+        "sigma": "right",
+        "PSNR dB": "right",
+        "MP/s": "right",
+        "kMAC/pixel": "right",
+        "": "left",
+    }
+    return columns, (
+        (
+            row.data,
+            row.method,
+            f"{row.sigma:g}",
+            f"{row.psnr:.2f}",
+            "" if row.megapixels_per_s is None else f"{row.megapixels_per_s:.3g}",
+            "" if row.kmac_per_pixel is None else f"{row.kmac_per_pixel:.0f}",
+            ", ".join(filter(None, (f"PSNR {row.psnr_is}", row.runtime, row.precision))),
+        )
+        for row in found.rows
+    )
+
+
+def frontier_lines(found: Frontier) -> Iterator[str]:
+    """Yield what is not in the plot, and why, a sentence for each."""
+    notes = {row.method: row.note for row in found.rows if row.note}
+    for name, why in {**found.left_out, **notes}.items():
+        yield f"{name}: {why.removesuffix('.')}."
 
 
 def assessment_table(rows: Sequence[FileAssessment]) -> Table:
@@ -144,6 +179,33 @@ def models_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             row["licence"],
         )
         for row in rows
+    )
+
+
+def precisions_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a line for each network and arithmetic of this machine."""
+    columns = {"name": "left", "precision": "left", "speed": "right", "error": "right", "from sigma": "right"}
+    return columns, (
+        (
+            row["name"],
+            f"{precision} (chosen)" if precision == row["precision"] else precision,
+            "" if one["speedup"] is None else f"{one['speedup']:.2f}x",
+            "" if one["error"] is None else f"{100 * one['error']:.1f} %",
+            "not allowed" if one["sigma_min"] is None else f"{255 * one['sigma_min']:.3g}",
+        )
+        for row in rows
+        for precision, one in row["precisions"].items()
+    )
+
+
+def precisions_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the columns of :func:`precisions_table` mean, and what the device has not."""
+    device = rows[0]["device"] if rows else "this device"
+    missing = [name for name in ("int8", "bf16") if rows and name not in rows[0]["precisions"]]
+    lacks = f" It has no {' and no '.join(missing)}." if missing else ""
+    return (
+        f"Measured on {device}: speed against fp32; the difference to fp32, of the noise; the level, of 255, from "
+        f"which on --precision auto may take it.{lacks}"
     )
 
 

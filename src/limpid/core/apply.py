@@ -134,7 +134,7 @@ class _Scaled:
     value_range: tuple[float, float]
 
     def read(self, tile: Tile) -> FloatArray:
-        """Return a copy; in memory each channel is a plane, as networks take them, so that nobody has to copy it again."""
+        """Return a copy; in memory each channel is a plane, as networks take them, so that nobody copies it again."""
         planar = np.ascontiguousarray(np.moveaxis(self.pixels[tile.source], -1, 0))
         return np.moveaxis(to_unit(planar, self.value_range), 0, -1)
 

@@ -23,8 +23,9 @@ from limpid.noise.models import Gaussian
 
 __all__ = ["NOISY", "BenchmarkRow", "Estimate", "ImageScore", "measure", "measure_all"]
 
-#: Finds the noise level of an image, as a share of its value range: what `denoise_image` takes.
-Estimate = Callable[[Image], Level]
+#: Finds what is to denoise an image, given what was asked for, and the noise level as a share of the image's value
+#: range: what `denoise_image` takes.
+Estimate = Callable[[Image, Denoiser], tuple[Denoiser, Level]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +159,14 @@ def measure(
     peak = PeakMemory()
     psnrs, ssims = Mean(), Mean()
     pixels, seconds = 0, 0.0
+    warm: list[Denoiser] = []
     for index, (noisy, clean) in enumerate(_inputs(dataset, sigma=sigma, seed=seed, gray=gray)):
-        level = _level(noisy, denoiser, sigma=sigma, estimate=estimate)
-        if index == 0:
-            denoise_image(noisy, denoiser, level=level, strength=strength)
+        fitting, level = _told(noisy, denoiser, sigma=sigma, estimate=estimate)
+        if fitting not in warm:
+            denoise_image(noisy, fitting, level=level, strength=strength)
+            warm.append(fitting)
         started = time.perf_counter()
-        result = denoise_image(noisy, denoiser, level=level, strength=strength)
+        result = denoise_image(noisy, fitting, level=level, strength=strength)
         took = time.perf_counter() - started
         got_psnr, got_ssim = _scores(result, clean, denoiser)
         psnrs, ssims = psnrs.add(got_psnr), ssims.add(got_ssim)
@@ -271,11 +274,14 @@ def _inputs(dataset: Dataset, *, sigma: float | None, seed: int, gray: bool) -> 
         yield Image(values, clean.axes, clean.value_range, source=clean.source), clean
 
 
-def _level(noisy: Image, denoiser: Denoiser, *, sigma: float | None, estimate: Estimate | None) -> Level:
+def _told(
+    noisy: Image, denoiser: Denoiser, *, sigma: float | None, estimate: Estimate | None
+) -> tuple[Denoiser, Level]:
+    """Return what denoises an image, and what it is told."""
     if estimate is not None and denoiser is not NOISY:
-        return estimate(noisy)
+        return estimate(noisy, denoiser)
     told = 0.0 if sigma is None else sigma / PEAK
-    return np.full(noisy.channels, told, dtype=np.float32)
+    return denoiser, np.full(noisy.channels, told, dtype=np.float32)
 
 
 def _scores(result: Image, clean: Image, denoiser: Denoiser) -> tuple[float, float]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["advice_plot", "noise_plot"]
+__all__ = ["advice_plot", "new_figure", "noise_plot", "plain_axes"]
 
 _COLOURS: Final = {1: ["#333333"], 3: ["#c0392b", "#27864b", "#2a5db0"]}
 _BINS: Final = 256
@@ -30,7 +30,7 @@ def noise_plot(image: Image, noise: NoiseEstimate) -> bytes:
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure()
+    figure = new_figure()
     line, correlation, histogram = figure.subplots(1, 3, width_ratios=[1.25, 0.8, 1.25])
     colours = _COLOURS.get(len(noise.channels)) or [f"C{c % 10}" for c in range(len(noise.channels))]
     _draw_line(line, noise, colours)
@@ -57,7 +57,7 @@ def advice_plot(answers: Sequence[tuple[str, Any, Sequence[Mapping[str, Any]]]])
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure(width=max(4.2, 3.4 * len(answers)))
+    figure = new_figure(width=max(4.2, 3.4 * len(answers)))
     panels = figure.subplots(1, len(answers), squeeze=False)[0]
     for axes, (question, chosen, rows) in zip(panels, answers, strict=True):
         _draw_answer(axes, question, chosen, rows)
@@ -81,25 +81,33 @@ def _draw_answer(axes: Axes, question: str, chosen: Any, rows: Sequence[Mapping[
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(axis="y", color="#eeeeee")
-    _plain(axes, f"{question}: {chosen} recommended")
+    plain_axes(axes, f"{question}: {chosen} recommended")
 
 
-def _figure(width: float = 13) -> Figure:
+def new_figure(width: float = 13, height: float = 4.2) -> Figure:
+    """Return an empty figure of so many inches, of which a hundred pixels and some are shown.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError.of("matplotlib", extra="plot", purpose="a plot") from error
-    return Figure(figsize=(width, 4.2), dpi=110, layout="constrained")
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
-def _plain(axes: Axes, title: str) -> None:
+def plain_axes(axes: Axes, title: str) -> None:
+    """Give a panel its title, and take the frame away above and at the right."""
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(which="both", labelsize=8)
 
 
 def _draw_line(axes: Axes, noise: NoiseEstimate, colours: list[str]) -> None:
-    _plain(axes, "Variance against signal, with 95 % intervals and the fit")
+    plain_axes(axes, "Variance against signal, with 95 % intervals and the fit")
     for channel, colour in zip(noise.channels, colours, strict=True):
         if len(channel.points):
             signal, variance, error = channel.points.T
@@ -121,7 +129,7 @@ def _draw_line(axes: Axes, noise: NoiseEstimate, colours: list[str]) -> None:
 
 def _draw_correlation(axes: Axes, noise: NoiseEstimate) -> None:
     verdict = {True: "white", False: "correlated", None: "not measurable"}[noise.white]
-    _plain(axes, f"Autocorrelation: {verdict}")
+    plain_axes(axes, f"Autocorrelation: {verdict}")
     found = [c.correlation for c in noise.channels if c.correlation is not None]
     if not found:
         _say(axes, "no smooth part to measure it on")
@@ -138,7 +146,7 @@ def _draw_correlation(axes: Axes, noise: NoiseEstimate) -> None:
 
 
 def _draw_histogram(axes: Axes, image: Image, noise: NoiseEstimate, colours: list[str]) -> None:
-    _plain(axes, "Histogram")
+    plain_axes(axes, "Histogram")
     planes = image.planes()
     stride = max(1, int((planes.size / planes.shape[-1] / 2**21) ** 0.5))
     values = planes[:, ::stride, ::stride]

@@ -1,4 +1,4 @@
-"""What of a model's card only running it can tell: its halo, where bf16 is harmless, and its test vector."""
+"""What of a model's card only running it can tell: its halo, where bf16 and int8 are harmless, and its test vector."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import numpy as np
 
 from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
-from limpid.inference.runtimes import Network, load_runtime
+from limpid.inference.harmless import measure_sigma_min, with_noise
+from limpid.inference.int8 import measure_int8
+from limpid.inference.runtimes import Network
+from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.inference.test_vector import made_test_vector
 from limpid.models.store import StoredModel
 
-__all__ = ["STACK_LOOKED_AT", "calibrated", "measure_bf16_sigma", "measure_halo"]
+__all__ = ["STACK_LOOKED_AT", "calibrated", "measure_halo"]
 
 #: Largest difference between tiled and whole at the edge of what a tile keeps, as a share of the value range.
 HALO_TOLERANCE: Final = 0.25 / 255
@@ -30,14 +33,22 @@ STACK_LOOKED_AT: Final = (3 * _STACK_LIMIT_PLANES, 3 * _STACK_LIMIT_PX, 3 * _STA
 _FEW_PLANES: Final = 8
 _FEW_PX: Final = 64
 
-#: Largest root-mean-square difference of bf16 to fp32, as a share of the noise level.
-BF16_TOLERANCE: Final = 0.02
+#: Pieces of pictures that int8 is measured on, and how many multiply-accumulates of a pixel, in thousands, they are
+#: meant for: of a dearer network fewer are looked at, so that the end of a training does not take longer.
+_CROPS: Final = 24
+_CROPS_LEAST: Final = 6
+_CROPS_KMAC: Final = 100
 
-_LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
-
-def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int) -> StoredModel:
-    """Return a model whose card says how far its network sees, from which level on bf16 is harmless, and what it gives.
+def calibrated(
+    model: StoredModel,
+    pictures: Sequence[FloatArray],
+    *,
+    limit: int,
+    crops: int | None = None,
+    seen: Sequence[FloatArray] = (),
+) -> StoredModel:
+    """Return a model whose card says how far its network sees, where bf16 and int8 are harmless, and what it gives.
 
     Parameters
     ----------
@@ -48,8 +59,12 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     limit : int
         Largest halo, about: taken up to a multiple of the model's ``size_multiple``. That of a volumetric model has a
         limit of its own.
+    crops : int, optional
+        Pieces of pictures that int8 is measured on; where not given, what takes a few seconds.
+    seen : sequence of float32 arrays, shape (C, H, W)
+        As in :func:`~limpid.inference.int8.measure_int8`.
     """
-    runtime, card = load_runtime(), model.card
+    runtime, card = OpenVINORuntime(), model.card
     exact = runtime.compile(model, precision="fp32")
     depths: tuple[int, ...] = ()
     halo_planes = None
@@ -65,15 +80,23 @@ def calibrated(model: StoredModel, pictures: Sequence[FloatArray], *, limit: int
     halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
     sigma = 1.0
     if "bf16" in runtime.precisions:
-        sigma = measure_bf16_sigma(exact, runtime.compile(model, precision="bf16"), cut)
+        sigma = measure_sigma_min(exact, runtime.compile(model, precision="bf16"), cut)
+    int8 = None
+    if "int8" in runtime.precisions and card.halo_planes is None:
+        int8 = measure_int8(runtime, model, pictures, crops=crops or _crops_of(card.kmac_per_pixel), seen=seen)
     measured = dataclasses.replace(
         card,
         halo_px=halo,
         halo_planes=halo_planes,
         bf16_sigma_min=sigma,
+        int8=int8,
         test_vector=made_test_vector(exact, card),
     )
     return dataclasses.replace(model, card=measured)
+
+
+def _crops_of(kmac_per_pixel: float) -> int:
+    return max(_CROPS_LEAST, min(_CROPS, int(_CROPS * _CROPS_KMAC / max(kmac_per_pixel, 1))))
 
 
 def _of_size(picture: FloatArray, lengths: tuple[int, ...]) -> FloatArray:
@@ -119,7 +142,7 @@ def measure_halo(
     """
     reach = 0
     for index, picture in enumerate(pictures):
-        noisy, level = _noisy(picture, sigma, seed=index)
+        noisy, level = with_noise(picture, sigma, seed=index)
         whole = network(noisy, level)
         for axis in axes:
             cut_noisy, cut_level, expected = (np.split(values, [limit], axis)[1] for values in (noisy, level, whole))
@@ -128,39 +151,3 @@ def measure_halo(
             wrong = np.abs(part - expected).max(axis=others) > HALO_TOLERANCE
             reach = max(reach, int(np.flatnonzero(wrong)[-1]) + 1 if wrong.any() else 0)
     return min(limit, round_up(reach, multiple))
-
-
-def measure_bf16_sigma(exact: Network, rough: Network, pictures: Sequence[FloatArray]) -> float:
-    """Return the smallest noise level, as a share of the range, from which bf16 is harmless.
-
-    At and above it, the root-mean-square difference between `rough` (bf16) and `exact` (fp32) over all pictures is at
-    most :data:`BF16_TOLERANCE` of the noise level.
-
-    Parameters
-    ----------
-    exact, rough : Network
-        The same model in both precisions.
-    pictures : sequence of float32 arrays, shape (C, H, W)
-        Clean, in ``[0, 1]``, of sizes the network takes.
-
-    Returns
-    -------
-    float
-        1 where it is harmless at no level up to 55 of 255.
-    """
-    smallest = 255.0
-    for sigma in _LEVELS:
-        squares = []
-        for index, picture in enumerate(pictures):
-            noisy, level = _noisy(picture, sigma / 255, seed=index)
-            squares.append(np.mean(np.square(exact(noisy, level) - rough(noisy, level), dtype=np.float64)))
-        if np.sqrt(np.mean(squares)) > BF16_TOLERANCE * sigma / 255:
-            break
-        smallest = sigma
-    return smallest / 255
-
-
-def _noisy(picture: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
-    noise = np.random.default_rng(seed).standard_normal(picture.shape, dtype=np.float32)
-    noisy = (picture + np.float32(sigma) * noise)[None]
-    return noisy, np.full(noisy.shape, sigma, dtype=np.float32)

@@ -19,7 +19,7 @@ __all__ = ["FOLDER", "SUFFIX", "keep", "kept"]
 FOLDER: Final = "compiled"
 SUFFIX: Final = ".network"
 
-#: Bytes of all of them together; those that were used last stay. A model that ships takes 3 to 30 MB in each arithmetic.
+#: Bytes of all of them together; those that were used last stay. One that ships takes 3 to 30 MB in each arithmetic.
 _MOST_BYTES: Final = 256_000_000
 
 _log = logging.getLogger(__name__)

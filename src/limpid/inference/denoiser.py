@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,13 +12,17 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.denoiser import Capabilities
+from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
-from limpid.inference.precision import self_test
-from limpid.inference.runtimes import Network, Precision, Runtime, check_precision
+from limpid.inference.precision import SelfTest, self_test, sigma_min
+from limpid.inference.runtimes import PRECISIONS, Network, Precision, Runtime, check_precision
 from limpid.inference.test_vector import check_test_vector
+from limpid.models.int8 import checked_int8
 from limpid.models.store import StoredModel
 
 __all__ = ["NetworkDenoiser", "denoised"]
+
+_log = logging.getLogger(__name__)
 
 #: While the network runs on one tile, the one before is written and the next is read: one thread of each is enough,
 #: since calls of the network take turns.
@@ -36,19 +41,22 @@ class NetworkDenoiser:
     runtime : Runtime
         Where they run.
     precision : str
-        ``bf16``, ``fp32``, or ``auto``: what the self-test chose, and fp32 below the level at which the card
-        allows bf16.
+        ``int8``, ``bf16``, ``fp32``, or ``auto``: of those that the card allows at the level, what the self-test found
+        fastest. What lies beyond the values that int8 was calibrated for is done in fp32, tile by tile.
 
     Raises
     ------
     OptionError
-        If the precision is unknown or the runtime's device doesn't have it.
+        If the precision is unknown, the runtime's device doesn't have it, or a card doesn't allow int8.
     """
 
     def __init__(
         self, name: str, models: Mapping[int, StoredModel], *, runtime: Runtime, precision: str = "auto"
     ) -> None:
         check_precision(precision, runtime)
+        if precision == "int8":
+            for model in models.values():
+                checked_int8(model.card.int8, name=model.card.name)
         self.name = name
         self.models = models
         self.runtime = runtime
@@ -56,7 +64,7 @@ class NetworkDenoiser:
         # Compiled and tested on first use by one thread while others wait; kept as long as the denoiser.
         self._compiling = threading.Lock()
         self._networks: dict[tuple[int, Precision], Network] = {}
-        self._fastest: dict[int, Precision] = {}
+        self._tests: dict[int, SelfTest] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -65,9 +73,10 @@ class NetworkDenoiser:
         return Capabilities(
             channels=tuple(sorted(self.models)),
             level_map=True,
+            blind=cards[0].blind,  # a family is of one kind
             sigma_max=min(card.sigma_max for card in cards),
             halo_px=max(card.halo_px for card in cards),
-            halo_planes=cards[0].halo_planes,  # a family is of one kind
+            halo_planes=cards[0].halo_planes,
             align_px=max(card.size_multiple for card in cards),
             bytes_per_pixel=max(card.bytes_per_pixel for card in cards),
             tiles_at_once=_TILES_AT_ONCE,
@@ -99,20 +108,41 @@ class NetworkDenoiser:
     def _denoised(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         *_, height, width, channels = noisy.shape
         with self._compiling:
-            network = self._network(channels, self._precision_for(channels, level))
+            network = self._network(channels, self.precision_for(noisy, level))
         multiple = self.models[channels].card.size_multiple
         pad = (-height % multiple, -width % multiple)
         return denoised(network, noisy, level, pad=pad, volumetric=self.capabilities.volumetric)
 
-    def _precision_for(self, channels: int, level: FloatArray) -> Precision:
-        if self._precision != "auto":
-            return self._precision  # type: ignore[return-value]  # checked in __init__
-        # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
-        if level.ndim > 1 or level.min() < self.models[channels].card.bf16_sigma_min:
-            return "fp32"
-        if channels not in self._fastest:
-            self._fastest[channels] = self_test(self.runtime, self.models[channels]).precision
-        return self._fastest[channels]
+    def precision_for(self, noisy: FloatArray, level: FloatArray) -> Precision:
+        """Return the arithmetic that a plane or stack is denoised in; arguments as in :func:`denoised`."""
+        channels = noisy.shape[-1]
+        card = self.models[channels].card
+        chosen: Precision = self._precision  # type: ignore[assignment]  # checked in __init__
+        if self._precision == "auto":
+            # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
+            least = level.min() if level.ndim == 1 else 0.0
+            allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least]
+            chosen = self._tested(channels).fastest(allowed) if len(allowed) > 1 else "fp32"
+        elif chosen == "int8":
+            self._check_int8(channels)
+        if chosen == "int8":
+            low, high = checked_int8(card.int8, name=card.name).reach
+            chosen = "int8" if low <= noisy.min() and noisy.max() <= high else "fp32"
+        return chosen
+
+    def _tested(self, channels: int) -> SelfTest:
+        if channels not in self._tests:
+            self._tests[channels] = self_test(self.runtime, self.models[channels])
+        return self._tests[channels]
+
+    def _check_int8(self, channels: int) -> None:
+        """Refuse int8 where this processor gives other numbers in it than that of the calibration."""
+        trial = self._tested(channels).trials["int8"]
+        if not trial.passed:
+            raise OptionError(
+                f"{self.models[channels].card.name} in int8 is off by {trial.error:.0%} of the noise on "
+                f"{self.runtime.device}; choose the precision auto, bf16 or fp32."
+            )
 
     def _network(self, channels: int, precision: Precision) -> Network:
         if (channels, precision) not in self._networks:
@@ -120,7 +150,16 @@ class NetworkDenoiser:
             if precision == "fp32":
                 check_test_vector(network, self.models[channels], runtime=self.runtime)
             self._networks[channels, precision] = network
+            _log.info("%s", self._stated(channels, precision))
         return self._networks[channels, precision]
+
+    def _stated(self, channels: int, precision: Precision) -> str:
+        """Return in which arithmetic a model runs, and why, for the log."""
+        text = f"{self.models[channels].card.name} runs in {precision} on {self.runtime.device}"
+        if self._precision != "auto":
+            return text
+        missing = [p for p in PRECISIONS if p not in self.runtime.precisions]
+        return f"{text}, which has no {' and no '.join(missing)}" if missing else text
 
 
 def denoised(

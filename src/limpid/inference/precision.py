@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from limpid.inference.test_vector import check_test_vector
 from limpid.models.cards import ModelCard
 from limpid.models.store import StoredModel
 
-__all__ = ["SelfTest", "made_picture", "self_test"]
+__all__ = ["SelfTest", "Trial", "made_picture", "self_test", "sigma_min"]
 
 #: Side of the test picture in pixels: long enough for the timing to mean something, short enough to go unnoticed.
 _SIDE: Final = 256
@@ -25,7 +26,7 @@ _SIDE: Final = 256
 #: The same of a stack, and its planes.
 _STACK_SIDE, _STACK_PLANES = 96, 8
 
-#: bf16 must be this much faster to be worth its error.
+#: Rougher arithmetic must be this much faster to be worth its error.
 _SPEEDUP_MIN: Final = 1.2
 
 #: Largest root-mean-square difference to fp32, as a share of the noise level. What a good network leaves behind is
@@ -34,59 +35,104 @@ _ERROR_MAX: Final = 0.05
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a rougher arithmetic gave and took.
+
+    Attributes
+    ----------
+    speedup : float
+        How much faster it was than fp32.
+    error : float
+        Root-mean-square difference to fp32, as a share of the noise level: the smallest that the card allows it at.
+    """
+
+    speedup: float
+    error: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is small enough."""
+        return self.error <= _ERROR_MAX
+
+
+@dataclass(frozen=True)
 class SelfTest:
     """What was measured for one model on one device.
 
     Attributes
     ----------
-    precision : str
-        Fastest arithmetic that passed.
-    speedup : float or None
-        How much faster bf16 was than fp32; None where the device has no bf16.
-    error : float or None
-        Root-mean-square difference of the two, as a share of the noise level.
+    trials : mapping of str to Trial
+        By precision, those that the device has and the card allows, but fp32.
     device : str
         Where.
     """
 
-    precision: Precision
-    speedup: float | None
-    error: float | None
+    trials: Mapping[Precision, Trial]
     device: str
+
+    def fastest(self, allowed: Collection[Precision] = PRECISIONS) -> Precision:
+        """Return the arithmetic to use of those allowed: fp32, unless another one passed and is faster by enough."""
+        chosen: Precision = "fp32"
+        speedup = 1.0
+        for precision in reversed(PRECISIONS):  # the rougher one has to be faster than the finer one by as much
+            trial = self.trials.get(precision)
+            if trial is not None and precision in allowed and trial.passed and trial.speedup >= _SPEEDUP_MIN * speedup:
+                chosen, speedup = precision, trial.speedup
+        return chosen
+
+
+def sigma_min(card: ModelCard, precision: Precision) -> float:
+    """Return the smallest level, as a share of the value range, at which a card allows an arithmetic; inf for none."""
+    if precision == "fp32":
+        return 0.0
+    if precision == "bf16":
+        return card.bf16_sigma_min
+    return card.int8.sigma_min if card.int8 is not None and card.int8.allowed else math.inf
 
 
 def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
-    """Return the arithmetic to use, from the cache or, the first time, by running the model.
+    """Return what each arithmetic gives here, from the cache or, the first time, by running the model.
 
-    The model is checked against its test vector then. The test picture has the smallest level at which the card allows
-    bf16. Without a writable cache folder the test is repeated in each process.
+    The model is checked against its test vector then. Without a writable cache folder the test is repeated in each
+    process.
     """
     card = model.card
-    decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.test_vector}"
+    decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.int8} {card.test_vector}"
     return remembered(
         decisive, find=lambda: _measure(runtime, model), plain=asdict, parse=_parsed, what="the self-test"
     )
 
 
 def _parsed(plain: Any) -> SelfTest:
-    known = SelfTest(**plain)
-    if known.precision not in PRECISIONS:
-        raise ValueError(known.precision)
-    return known
+    trials = {
+        precision: Trial(float(trial["speedup"]), float(trial["error"]))
+        for precision, trial in dict(plain["trials"]).items()
+    }
+    if not trials.keys() <= set(PRECISIONS):
+        raise ValueError(sorted(trials))
+    return SelfTest(trials, plain["device"])
 
 
 def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
-    if "bf16" not in runtime.precisions:
-        return SelfTest("fp32", None, None, runtime.device)
-    sigma = model.card.bf16_sigma_min
-    noisy, level = _picture(model.card, sigma)
-    exact, rough = (runtime.compile(model, precision=p) for p in ("fp32", "bf16"))
+    rough: list[Precision] = [p for p in runtime.precisions if p != "fp32" and math.isfinite(sigma_min(model.card, p))]
+    if not rough:
+        return SelfTest({}, runtime.device)
+    exact, *others = (runtime.compile(model, precision=p) for p in ("fp32", *rough))
     check_test_vector(exact, model, runtime=runtime)
-    difference = exact(noisy, level) - rough(noisy, level)
-    slow, fast = _best_seconds((exact, rough), noisy, level)
-    error = float(np.sqrt(np.mean(np.square(difference, dtype=np.float64)))) / sigma
-    passed = slow >= _SPEEDUP_MIN * fast and error <= _ERROR_MAX
-    return SelfTest("bf16" if passed else "fp32", round(slow / fast, 2), round(error, 4), runtime.device)
+    errors = []
+    for precision, network in zip(rough, others, strict=True):
+        sigma = sigma_min(model.card, precision)
+        noisy, level = _picture(model.card, sigma)
+        difference = exact(noisy, level) - network(noisy, level)
+        errors.append(float(np.sqrt(np.mean(np.square(difference, dtype=np.float64)))) / sigma)
+    slow, *fast = _best_seconds((exact, *others), noisy, level)
+    return SelfTest(
+        {
+            precision: Trial(round(slow / seconds, 2), round(error, 4))
+            for precision, seconds, error in zip(rough, fast, errors, strict=True)
+        },
+        runtime.device,
+    )
 
 
 def made_picture(channels: int, side: int) -> FloatArray:

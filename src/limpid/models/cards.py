@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.preprocess import Step, parse_steps
+from limpid.models.int8 import Int8
 
 __all__ = ["CARD_VERSION", "ModelCard"]
 
 #: Raised when a reader of older cards could misread a newer one. 1: up to `sha256`. 2: `training` and `test_vector`.
-CARD_VERSION: Final = 2
+#: 3: `int8`.
+CARD_VERSION: Final = 3
+
+#: Numbers in a list, one in a line.
+_NUMBERS: Final = re.compile(r"\[\n[-+.\deE,\s]*\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +65,13 @@ class ModelCard:
         The whole configuration of the run that made the weights; None where there was none.
     test_vector : mapping or None
         What the network gives for a made input, see :mod:`limpid.inference.test_vector`; None where that is not known.
+    int8 : Int8 or None
+        How the network runs in int8; None where that was not measured.
     preprocessing : tuple of Step
         What is done to an image before the network sees it, and undone afterwards.
+    blind : bool
+        Whether it judges the noise by itself, since the levels it was trained with were often far from the truth: see
+        :class:`~limpid.core.denoiser.Capabilities`.
     version : int
         Of this card's format.
     """
@@ -85,7 +96,9 @@ class ModelCard:
     halo_planes: int | None = None
     training: Mapping[str, Any] | None = None
     test_vector: Mapping[str, Any] | None = None
+    int8: Int8 | None = None
     preprocessing: tuple[Step, ...] = ()
+    blind: bool = False
     version: int = CARD_VERSION
 
     @classmethod
@@ -109,7 +122,8 @@ class ModelCard:
             )
         try:
             steps = parse_steps(raw.get("preprocessing", ()))
-            return cls(**raw | {"version": CARD_VERSION, "preprocessing": steps})
+            int8 = None if raw.get("int8") is None else _int8_of(raw["int8"], source=source)
+            return cls(**raw | {"version": CARD_VERSION, "preprocessing": steps, "int8": int8})
         except OptionError as error:
             raise ModelError(f"{source}: {error}", source=source) from error
         except TypeError as error:
@@ -118,5 +132,16 @@ class ModelCard:
             ) from error
 
     def to_json(self) -> str:
-        """Return the card as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        """Return the card as indented JSON, a list of numbers in one line."""
+        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return _NUMBERS.sub(lambda numbers: "[" + " ".join(numbers[0][1:-1].split()) + "]", text)
+
+
+def _int8_of(plain: Any, *, source: str) -> Int8:
+    try:
+        return Int8.of(plain)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"the entry int8 of {source} can't be read ({type(error).__name__}: {error}); install the model again.",
+            source=source,
+        ) from error

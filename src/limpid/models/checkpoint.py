@@ -119,6 +119,7 @@ def to_onnx(
     channels: int,
     size_multiple: int,
     weights: Literal["fp16", "fp32"],
+    side: int | None = None,
 ) -> bytes:
     """Return the network as an ONNX file with free height and width, and free depth where it takes stacks.
 
@@ -132,12 +133,14 @@ def to_onnx(
         Height and width are multiples of this.
     weights : str
         How they are stored: ``fp16`` is half as large, and rounds them; all arithmetic is in float32.
+    side : int, optional
+        The one height and width that it is to take, where they are not to be free.
     """
     import torch
 
-    lengths = _lengths(network, 4 * size_multiple)
+    lengths = _lengths(network, side or 4 * size_multiple)
     noisy, level = (torch.zeros(1, channels, *lengths) for _ in range(2))  # one tensor twice would become one input
-    shape = dict.fromkeys((0, *range(2, noisy.ndim)), torch.export.Dim.DYNAMIC)
+    shape = dict.fromkeys((0, *range(2, noisy.ndim)), torch.export.Dim.DYNAMIC) if side is None else {}
     with _quiet_exporter():
         program = torch.onnx.export(
             network.eval(),

@@ -49,7 +49,7 @@ def level_maps(noisy: FloatArray, models: Sequence[NoiseModel]) -> FloatArray:
     level = np.empty_like(noisy, dtype=np.float32)
     stack = (noisy, level) if noisy.ndim == 4 else (noisy[None], level[None])
     for plane, target in zip(*stack, strict=True):
-        height, width, _ = plane.shape
+        height = len(plane)
         rows = max(_AT_ONCE // plane[0].size, LEVEL_SIDE_PX)
         for top in range(0, height, rows):
             mean = _box_mean(plane, top, min(top + rows, height))

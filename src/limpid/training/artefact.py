@@ -35,8 +35,10 @@ def write_model(
     recipe: str,
     licence: str,
     metrics: Mapping[str, Any],
+    crops: int | None = None,
+    seen: Sequence[FloatArray] = (),
 ) -> StoredModel:
-    """Write a trained network with its card; halo, harmless bf16 and test vector are measured.
+    """Write a trained network with its card; halo, harmless bf16 and int8, and test vector are measured.
 
     Parameters
     ----------
@@ -47,9 +49,11 @@ def write_model(
     config : TrainConfig
         Of the run; all of it goes into the card, but for the places of folders.
     pictures : sequence of float32 arrays, shape (C, H, W), or (C, D, H, W) for a volumetric network
-        What halo and bf16 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
+        What halo, bf16 and int8 are measured on; see :func:`~limpid.inference.calibrate.calibrated`.
     sigma_max, noise, data, recipe, licence, metrics
         As in :class:`~limpid.models.cards.ModelCard`.
+    crops, seen
+        As in :func:`~limpid.inference.calibrate.calibrated`.
     """
     cost = measure_cost(network, channels=config.data.channels)
     card = ModelCard(
@@ -73,8 +77,9 @@ def write_model(
         sha256="",
         training=_without_places(config),
         preprocessing=config.data.preparation.preprocessing,
+        blind=config.camera is not None,
     )
-    model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX)
+    model = calibrated(save_model(network, card, folder), pictures, limit=HALO_LIMIT_PX, crops=crops, seen=seen)
     write_card(model)
     return model
 

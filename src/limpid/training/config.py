@@ -41,6 +41,7 @@ _MASK_MOST_PX: Final = 15
 
 __all__ = [
     "Architecture",
+    "Camera",
     "Data",
     "Noise",
     "Optimiser",
@@ -110,6 +111,61 @@ class Noise:
     poisson_share: float = 0.2
     per_channel_share: float = 0.0
     level_error: float = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """Noise as cameras make it (:mod:`limpid.training.camera`), and what the network is told about it.
+
+    Attributes
+    ----------
+    gain : (float, float)
+        Variance of shot noise by the signal, the sensor's range as 1, at its lowest and highest sensitivity.
+    rows_share : float
+        Share of sensors whose rows have offsets of their own.
+    rounded_share : float
+        Share of sensors whose values are rounded to 10, 12 or 14 bits.
+    sharpened_share, smoothed_share : float
+        Share of cameras that sharpen, and that smooth colours.
+    jpeg_share : float
+        Share of photographs that were JPEG files.
+    halved_share : float
+        Share of photographs that were reduced by two when developed.
+    resized_share : float
+        Share of photographs that were given another size after they were stored.
+    scale : (float, float)
+        Least and largest of those sizes, as a multiple.
+    display_share : float
+        Share of patches that no camera took: noise is added to what is shown, white, or correlated by
+        `correlated_share` of them.
+    correlated_share : float
+        See there.
+    level_error : float
+        Standard deviation of the logarithm of the level told about the true one.
+    level_lack, jpeg_lack : float
+        What that logarithm is too low by besides, in the mean of an exponential distribution: without, and after JPEG.
+    channel_error : float
+        Scale of the Laplace distribution of what the channels' logarithms differ by.
+    line_share : float
+        Share of photographs whose level is told as growing with the signal.
+    """
+
+    gain: tuple[float, float] = (1e-4, 1.2e-2)
+    rows_share: float = 0.15
+    rounded_share: float = 0.5
+    sharpened_share: float = 0.4
+    smoothed_share: float = 0.4
+    jpeg_share: float = 0.6
+    halved_share: float = 0.2
+    resized_share: float = 0.3
+    scale: tuple[float, float] = (0.5, 1.5)
+    display_share: float = 0.2
+    correlated_share: float = 0.5
+    level_error: float = 0.15
+    level_lack: float = 0.3
+    jpeg_lack: float = 0.7
+    channel_error: float = 0.18
+    line_share: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +364,8 @@ class TrainConfig:
         Batches the network is trained on.
     architecture, data, noise, optimiser
         See their classes. Noise is what is added to clean pictures; noisy ones have their own.
+    camera : Camera or None
+        What takes the clean pictures; then noise is added to some of them alone. None for no camera.
     strategy : str
         Name of one of :mod:`limpid.training.strategies`. Clean pictures with noise added are ``supervised``.
     strategy_parameters : StrategyParameters
@@ -330,6 +388,7 @@ class TrainConfig:
     optimiser: Optimiser
     stages: tuple[Stage, ...]
     noise: Noise = Noise()
+    camera: Camera | None = None
     strategy: str = "supervised"
     strategy_parameters: StrategyParameters = StrategyParameters()
     start_from: str | None = None

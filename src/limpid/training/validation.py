@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -32,12 +33,14 @@ _SHARE: Final = 0.1
 
 
 class Validation:
-    """Mean PSNR over central crops of held-out pictures at sigma 15, 25 and 50, the level told.
+    """Mean PSNR over central crops of held-out pictures at some levels of white noise, the level told.
 
     Parameters
     ----------
     pool : Pool
         Held-out pictures of at least 256 x 256 pixels. Those of 512 and more are reduced by 2 first.
+    sigmas : sequence of int
+        Standard deviations of the noise, on the 0-255 scale.
 
     Raises
     ------
@@ -45,7 +48,7 @@ class Validation:
         If the pool is empty.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, sigmas: Sequence[int] = _SIGMAS) -> None:
         if not pool.pictures:
             raise DataError("no picture is held out to validate on; add pictures, or raise validation_share.")
         crops = []
@@ -54,14 +57,15 @@ class Validation:
             y, x = ((length - _SIDE) // 2 for length in small.shape[:2])
             crops.append(small[y : y + _SIDE, x : x + _SIDE].transpose(2, 0, 1))
         self._clean = torch.from_numpy(np.stack(crops))
+        self._sigmas = tuple(sigmas)
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """Return ``psnr_15``, ``psnr_25`` and ``psnr_50`` in dB, range 1, neither clipped nor rounded.
+        """Return ``psnr_15`` for sigma 15, and so on, in dB, range 1, neither clipped nor rounded.
 
         A network that does not take 256 pixels sees the largest multiple of its ``size_multiple`` below, from the top
         left.
         """
-        return {f"psnr_{sigma}": self._psnr(network, sigma) for sigma in _SIGMAS}
+        return {f"psnr_{sigma}": self._psnr(network, sigma) for sigma in self._sigmas}
 
     @torch.no_grad()
     def _psnr(self, network: nn.Module, sigma: int) -> float:

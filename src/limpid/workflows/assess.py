@@ -23,6 +23,7 @@ from limpid.evaluation.reference_free.response import Rerun
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.models import NoiseModel, in_unit_of
 from limpid.noise.result import NoiseEstimate, rms
+from limpid.workflows.choosing import Choosing, fitting
 from limpid.workflows.denoise import run_denoise, without_impulses
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, models_of, told_again
@@ -132,6 +133,8 @@ def assess_image(
     denoised = None if denoised is None else _in_units_of(noisy, denoised)
     found = estimate_noise(noisy)
     made_here = denoised is None
+    if denoiser is not None:
+        denoiser = _chosen(denoiser, denoised, told, found)
     if denoised is None:
         assert denoiser is not None, "neither a denoised image nor a denoiser"
         level = measured_sigma(told) if isinstance(told, NoiseEstimate) else told
@@ -160,6 +163,19 @@ def assess_image(
         repeats=exposures,
         rng=np.random.default_rng(_SEED),
     )
+
+
+def _chosen(
+    denoiser: Denoiser, denoised: Image | None, told: Told | NoiseEstimate | None, found: NoiseEstimate
+) -> Denoiser:
+    """Return what made the image, or is to, where the denoiser is of several."""
+    source = None if denoised is None else _Source.of(denoised)
+    if isinstance(denoiser, Choosing) and source is not None:
+        named = denoiser.named(source.parameters["model"])
+        if named is not None:
+            return named
+    noise = found if told is None else told if isinstance(told, NoiseEstimate) else None
+    return fitting(denoiser, noise, channels=len(found.channels)).denoiser
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from limpid.evaluation.benchmark import NOISY, BenchmarkRow, ImageScore, measure
 from limpid.evaluation.datasets import resolve
 from limpid.evaluation.protocol import protocol
 from limpid.noise.estimate import estimate_noise
+from limpid.workflows.choosing import fitting
 from limpid.workflows.level import level_of, measured_sigma
 from limpid.workflows.models import load_model
 
@@ -124,7 +125,7 @@ def benchmark(
             loaded,
             dataset,
             sigmas=told if real else told or DEFAULT_SIGMAS,
-            estimate=_measured_level if blind or (real and not told) else None,
+            estimate=_measured if blind or (real and not told) else None,
             seed=seed,
             strength=strength,
             gray=gray,
@@ -146,5 +147,6 @@ def _spelled(name: str | PathLike[str]) -> str | Path:
     return name if isinstance(name, str) else Path(name)
 
 
-def _measured_level(noisy: Image) -> Level:
-    return level_of(noisy, measured_sigma(estimate_noise(noisy)))[0]
+def _measured(noisy: Image, denoiser: Denoiser) -> tuple[Denoiser, Level]:
+    found = estimate_noise(noisy)
+    return fitting(denoiser, found, channels=noisy.channels).denoiser, level_of(noisy, measured_sigma(found))[0]

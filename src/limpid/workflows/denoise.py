@@ -20,6 +20,7 @@ from limpid.core.version import SOFTWARE
 from limpid.noise import impulses
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.result import NoiseEstimate
+from limpid.workflows.choosing import fitting
 from limpid.workflows.inputs import as_image
 from limpid.workflows.level import Told, level_of, measured_sigma, model_parameters
 from limpid.workflows.models import as_denoiser, denoiser_names, load_model
@@ -43,7 +44,7 @@ class Denoised:
     image : Image
         Its metadata ends with a provenance entry that says the same.
     model : str
-        Name of the model.
+        Name of the model; of ``auto``, that of the network that was chosen.
     sigma : tuple of float
         Noise level per channel that was removed at strength 1, in the image's own units.
     blind : bool
@@ -52,6 +53,8 @@ class Denoised:
         As asked for.
     seconds : float
         Measuring and denoising, without reading and writing.
+    chosen_for : str or None
+        What of the image the model was chosen for, such as ``correlated noise``; None where there was no choice.
     """
 
     image: Image
@@ -60,6 +63,7 @@ class Denoised:
     blind: bool
     strength: float
     seconds: float
+    chosen_for: str | None = None
 
 
 @overload
@@ -177,6 +181,7 @@ def run_denoise(
     started = time.perf_counter()
     blind = sigma is None
     repaired = False
+    found = None
     if sigma is None:
         found = estimate_noise(image)
         if not found.measured:
@@ -187,6 +192,7 @@ def run_denoise(
         repaired = strength > 0 and found.has_impulses
         image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)
+    denoiser, reason = fitting(denoiser, found, channels=image.channels)
     level, told = level_of(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
     if steps := denoiser.capabilities.preprocessing:
@@ -203,6 +209,8 @@ def run_denoise(
     parameters: dict[str, Any] = {**denoiser.identity, "sigma": levels, "strength": float(strength)}
     if chroma_strength is not None:
         parameters["chroma_strength"] = float(chroma_strength)
+    if reason is not None:
+        parameters["chosen_for"] = reason
     parameters |= model_parameters(sigma) | ({"impulses_repaired": True} if repaired else {})
     clean = denoise_image(
         image,
@@ -213,7 +221,7 @@ def run_denoise(
         memory=memory,
         step=Provenance(SOFTWARE, "denoise", parameters),
     )
-    return Denoised(clean, denoiser.name, told, blind, strength, time.perf_counter() - started)
+    return Denoised(clean, denoiser.name, told, blind, strength, time.perf_counter() - started, reason)
 
 
 def without_impulses(image: Image, noise: NoiseEstimate) -> Image:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import ModelError, OptionError, WriteError
 from limpid.io.atomic import replacing
+from limpid.workflows.choosing import Choosing
 from limpid.workflows.models import load_model
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ def _contents(denoiser: Denoiser, path: Path, to: str) -> Mapping[Path, bytes]:
             )
         content, card = denoiser.as_onnx()
         notes = {CARD_NOTE: card.to_json()}
+    elif isinstance(denoiser, Choosing):
+        names = f"{denoiser.white.name} and {denoiser.camera.name}"
+        raise ModelError(f"{denoiser.name!r} chooses between {names}; name one network, such as 'fast-gray'.")
     else:
         raise ModelError(f"{denoiser.name!r} is a method without a network; there is nothing to export.")
     if to == "onnx":
@@ -180,4 +184,5 @@ def _short_card(model: StoredModel) -> str:
         halo_planes=card.halo_planes,
         sigma_max=card.sigma_max,
         bytes_per_pixel=card.bytes_per_pixel,
+        blind=card.blind,
     ).to_json()

@@ -119,4 +119,5 @@ def _means(planes: Array) -> npt.NDArray[np.float64]:
         return total / planes[..., 0].size
     finite = np.isfinite(planes)
     total = planes.sum(axis=(0, 1), dtype=np.float64, where=finite).sum(axis=0)
-    return total / np.count_nonzero(finite, axis=(0, 1)).sum(axis=0)
+    mean: npt.NDArray[np.float64] = total / np.count_nonzero(finite, axis=(0, 1)).sum(axis=0)
+    return mean

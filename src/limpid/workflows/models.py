@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import MissingExtraError, ModelError, OptionError
+from limpid.workflows.choosing import CAMERA, Choosing
+
+if TYPE_CHECKING:
+    from limpid.inference.precision import SelfTest
+    from limpid.inference.runtimes import Precision
+    from limpid.models.cards import ModelCard
 
 __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 
 #: The denoiser that learns from the image it is given.
 ZERO_SHOT = "zero-shot"
 
-#: What ``auto`` tries, best first.
+#: What ``auto`` tries for white noise, best first.
 _PREFERENCE = ("best", "fast")
 
 
@@ -42,17 +49,20 @@ def load_model(
     Parameters
     ----------
     name : str or path
-        ``auto`` (the best shipped network), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
+        ``auto`` (of the shipped networks the best for white noise, and ``camera`` where that ships and the noise of a
+        colour image is seen to be otherwise), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
         classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
         that learns from the image alone, in about a minute), a model folder, or a file of someone else's network:
         ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
     runtime : str
-        For networks: ``openvino``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on CUDA.
+        For networks: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on
+        CUDA.
     device : str
-        For networks: ``cpu``, ``cuda``, or ``auto``, which is CUDA only where the runtime is torch and has it.
+        For networks: ``cpu``, ``cuda``, or ``auto``, which is CUDA only where the runtime is torch or ONNX Runtime and
+        has it.
     precision : str
-        For networks: ``bf16``, ``fp32``, or ``auto``, which uses bf16 where a self-test found it faster and
-        harmless.
+        For networks: ``int8``, ``bf16``, ``fp32``, or ``auto``: the first that the model's card calls harmless at the
+        level and a self-test found right and much faster than those after it.
     threads : int, optional
         CPU threads for networks; all cores where not given.
     allow_pickle : bool
@@ -95,6 +105,12 @@ def load_model(
         name = next((n for n in _PREFERENCE if n in shipped), "")
         if not name:
             raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
+        if CAMERA in shipped:
+            chosen = load_runtime(runtime, device=device, threads=threads)
+            white, camera = (
+                NetworkDenoiser(one, find_models(one), runtime=chosen, precision=precision) for one in (name, CAMERA)
+            )
+            return Choosing(white, camera)
     try:
         models = find_models(name)
     except ModelError as error:
@@ -128,6 +144,18 @@ def as_denoiser(model: Any, *, load: Callable[[str], Denoiser] = load_model) -> 
     return model
 
 
+def _measured(card: ModelCard, test: SelfTest, precision: Precision) -> dict[str, Any]:
+    """Return what the self-test found of one arithmetic, which may be nothing, and what the card says of it."""
+    from limpid.inference.precision import sigma_min
+
+    trial, least = test.trials.get(precision), sigma_min(card, precision)
+    return {
+        "speedup": 1.0 if precision == "fp32" else trial and trial.speedup,
+        "error": 0.0 if precision == "fp32" else trial and trial.error,
+        "sigma_min": least if math.isfinite(least) else None,
+    }
+
+
 def list_models(*, runtime: str = "auto") -> list[dict[str, Any]]:
     """Return one row per shipped network: its card's main figures and the precision it runs in here."""
     from limpid.inference.precision import self_test
@@ -147,8 +175,8 @@ def list_models(*, runtime: str = "auto") -> list[dict[str, Any]]:
                 "kmac_per_pixel": card.kmac_per_pixel,
                 "bytes": model.size,
                 "sha256": card.sha256,
-                "precision": test.precision,
-                "speedup": test.speedup,
+                "precision": test.fastest(),
+                "precisions": {p: _measured(card, test, p) for p in chosen.precisions},
                 "runtime": chosen.name,
                 "device": test.device,
                 "sigma_max": card.sigma_max,

@@ -27,7 +27,7 @@ class DenoiseOptions:
 
     Attributes
     ----------
-    model, runtime, device, threads, allow_pickle
+    model, runtime, device, precision, threads, allow_pickle
         As in :func:`limpid.load_model`.
     sigma : float or None
         Standard deviation of the noise in each file's own units, ``>= 0``; None measures it in each file.
@@ -64,6 +64,7 @@ class DenoiseOptions:
     chroma_strength: float | None = None
     runtime: str = "auto"
     device: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
     allow_pickle: bool = False
     memory: int | None = None
@@ -107,7 +108,7 @@ class DenoiseOptions:
 
         Runtime and device are those in use, whether named or chosen; a method that is no network has none.
         """
-        names = ("sigma", "strength", "chroma_strength", "value_range", "format", "quality")
+        names = ("sigma", "strength", "chroma_strength", "precision", "value_range", "format", "quality")
         named = {name: getattr(self, name) for name in (*names, "strip_metadata", "in_place")}
         runtime: Runtime | None = getattr(denoiser, "runtime", None)
         return named | {

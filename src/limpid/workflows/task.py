@@ -58,7 +58,7 @@ class FileResult:
     error : str or None
         What is wrong with the input, and what to do.
     model : str or None
-        Name of the model.
+        Name of the model; of ``auto``, that of the network that was chosen.
     sigma : float or None
         Noise level in the file's own units: root mean square over the channels.
     sigma_per_channel : tuple of float
@@ -73,6 +73,8 @@ class FileResult:
         Whether the input was another one when the work was planned.
     assessment : mapping or None
         How good the result is, where that was asked for: :meth:`Assessment.to_dict`.
+    chosen_for : str or None
+        As in :class:`~limpid.workflows.denoise.Denoised`.
     """
 
     input: str
@@ -87,15 +89,17 @@ class FileResult:
     seconds: float | None = None
     changed: bool = False
     assessment: Mapping[str, Any] | None = None
+    chosen_for: str | None = None
 
     @classmethod
     def of(cls, row: Row, input: str, output: str | None, *, earlier: bool = False) -> Self:  # noqa: A002 (a column)
         """Return the result that a row of a receipt tells of; `earlier` if another run wrote it."""
         # An input in place that an earlier process was found to have replaced took this one no time.
+        known: dict[str, Any]
         if row["status"] == "ok" and (earlier or row["seconds"] is None):
-            known = {name: row[name] for name in ("model", "sigma", "strength")}
+            known = {name: row.get(name) for name in ("model", "sigma", "strength", "chosen_for")}
             return cls(input=input, output=output, status="skipped", **known)
-        known = {name: row[name] for name in cls.__slots__}
+        known = {name: row.get(name) for name in cls.__slots__}
         per_channel = tuple(row["sigma_per_channel"])
         return cls(**known | {"input": input, "output": output, "sigma_per_channel": per_channel})
 
@@ -140,6 +144,7 @@ class DenoiseTask:
                     model,
                     runtime=self.options.runtime,
                     device=self.options.device,
+                    precision=self.options.precision,
                     threads=self.options.threads,
                     allow_pickle=self.options.allow_pickle,
                 )
@@ -211,6 +216,7 @@ class DenoiseTask:
             done, written, found = self._in_memory(content, name, info, options)
         return {
             "model": done.model,
+            "chosen_for": done.chosen_for,
             "sigma": _rms(done.sigma),
             "sigma_per_channel": done.sigma,
             "blind": done.blind,
@@ -291,6 +297,7 @@ def _row(
         "error": None,
         "changed": False,
         "model": None,
+        "chosen_for": None,
         "sigma": None,
         "sigma_per_channel": (),
         "blind": None,

@@ -75,6 +75,16 @@ def test_the_summary_counts_and_says_what_was_done() -> None:
     assert summary_line(FilesSummary((), Path("clean"), 0.04)) == "0 files cleaned in 0.0 s"
 
 
+def test_the_summary_says_which_model_was_taken_and_why_where_there_was_a_choice() -> None:
+    white, camera = (
+        FileResult(input="a", output="b", status="ok", model=model, chosen_for=reason, sigma=5.0, blind=True)
+        for model, reason in (("fast", "white noise"), ("camera", "correlated noise"))
+    )
+    one, several = (summary_line(FilesSummary(rows, "clean", 4.21)) for rows in ((camera,), (white, camera, camera)))
+    assert one == "1 file cleaned in 4.2 s -> clean (camera for correlated noise, sigma 5 measured)"
+    assert several.endswith("(2 by camera for correlated noise, 1 by fast for white noise, sigma 5 measured)")
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(59.94, "59.9 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -132,9 +132,9 @@ def test_blind_is_told_what_the_estimate_finds_and_never_sigma(gray):
     denoiser = _Recorder()
     handed = []
 
-    def estimate(image):
+    def estimate(image, asked_for):
         handed.append(image)
-        return np.array([0.03], np.float32)
+        return asked_for, np.array([0.03], np.float32)
 
     row = measure(denoiser, gray, sigma=25, estimate=estimate)
 
@@ -209,9 +209,9 @@ def test_pairs_are_denoised_as_stored_and_are_blind(pairs):
     denoiser = _Recorder()
     handed = []
 
-    def estimate(image):
+    def estimate(image, asked_for):
         handed.append(image)
-        return np.full(3, 0.02, np.float32)
+        return asked_for, np.full(3, 0.02, np.float32)
 
     row = measure(denoiser, pairs, estimate=estimate)
 

@@ -41,14 +41,17 @@ def test_there_is_an_artefact_of_every_version():
 @pytest.mark.parametrize("folder", VERSIONS, ids=lambda f: f.name)
 def test_a_model_of_every_version_gives_the_same_image(folder):
     noisy = np.random.default_rng(0).random((20, 24))
-    images = [limpid.denoise(noisy, model=f, sigma=0.1, value_range=(0, 1)) for f in (folder, VERSIONS[0])]
+    images = [
+        limpid.denoise(noisy, model=limpid.load_model(f, precision="fp32"), sigma=0.1, value_range=(0, 1))
+        for f in (folder, VERSIONS[0])
+    ]
     assert np.array_equal(*images)
     assert np.abs(images[0] - noisy).max() > 0.01
 
 
 def test_an_old_card_is_read_as_one_of_this_version_that_knows_less():
     card = StoredModel.open(VERSIONS[0]).card
-    assert (card.version, card.training, card.test_vector) == (CARD_VERSION, None, None)
+    assert (card.version, card.training, card.test_vector, card.int8) == (CARD_VERSION, None, None, None)
 
 
 def known_then(now, then):
@@ -63,7 +66,7 @@ def test_a_card_holds_the_whole_configuration_of_its_run():
     assert config.architecture.parameters == card.parameters
 
 
-@pytest.mark.parametrize("name", ["openvino", "torch"])
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime", "torch"])
 def test_runtimes_give_the_test_vector_far_within_its_tolerance(name):
     model = StoredModel.open(VERSIONS[1])
     network = load_runtime(name).compile(model, precision="fp32")
@@ -103,6 +106,17 @@ def test_a_test_vector_that_can_not_be_read_is_named(copy, vector):
     edit_card(copy, test_vector=vector)
     with pytest.raises(ModelError, match="test vector"):
         limpid.denoise(np.zeros((4, 4), np.uint8), model=copy, sigma=5)
+
+
+@pytest.mark.parametrize(
+    "int8",
+    [5, [], {}, {"psnr_loss": {}}, {"psnr_loss": None}, {"reach": [0]}, {"ranges": {"a": ["x"]}}, {"worst": None}],
+)
+def test_an_int8_entry_that_can_not_be_read_is_named(copy, int8):
+    whole = json.loads((copy / "card.json").read_text())["int8"]
+    edit_card(copy, int8=whole | int8 if isinstance(int8, dict) and int8 else int8)
+    with pytest.raises(ModelError, match=r"the entry int8 of .* can't be read"):
+        limpid.load_model(copy)
 
 
 def test_a_newer_version_is_refused_with_the_advice_to_upgrade(copy):

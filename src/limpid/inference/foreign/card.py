@@ -55,6 +55,8 @@ class OnnxCard:
         Largest noise level it was made for, as a share of the value range.
     bytes_per_pixel : int or None
         Working memory for each pixel of a tile.
+    blind : bool
+        Whether the network judges the noise by itself though it takes a level; one that takes none does so anyway.
     """
 
     output: str
@@ -67,6 +69,7 @@ class OnnxCard:
     halo_planes: int | None = None
     sigma_max: float = math.inf
     bytes_per_pixel: int | None = None
+    blind: bool = False
 
     @classmethod
     def beside(cls, path: Path, notes: Mapping[str, str]) -> Self | None:
@@ -130,7 +133,7 @@ class OnnxCard:
     def to_json(self) -> str:
         """Return the card in one line, without what it doesn't say."""
         told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps({k: v for k, v in told.items() if v is not None and v != math.inf})
+        return json.dumps({k: v for k, v in told.items() if v is not None and v is not False and v != math.inf})
 
 
 def _fits(key: str, value: Any) -> bool:
@@ -138,6 +141,8 @@ def _fits(key: str, value: Any) -> bool:
         return value in _OUTPUTS
     if key in _NAMES:
         return value is None or isinstance(value, str)
+    if key == "blind":
+        return isinstance(value, bool)
     if key == "sigma_max":
         return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
     return value is None or (type(value) is int and value >= _COUNTS[key])
@@ -148,4 +153,6 @@ def _rule(key: str) -> str:
         return "'image' or 'residual'"
     if key in _NAMES:
         return "the name of an input"
+    if key == "blind":
+        return "true or false"
     return "a number above 0" if key == "sigma_max" else f"a whole number from {_COUNTS[key]}"

@@ -94,6 +94,8 @@ def chosen_runtime(
         raise OptionError(f"{path.name} runs in {only} only, not in {runtime!r}; leave the runtime to auto.")
     found = load_runtime(only, device=device, threads=threads)
     check_precision(precision, found)
+    if precision == "int8":
+        raise OptionError(f"{path.name} has not been calibrated for int8; leave the precision to auto.")
     return found, "fp32" if precision == "auto" else cast(Precision, precision)
 
 

@@ -82,7 +82,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         capabilities=Capabilities(
             channels=(plan.channels,),
             level_map=plan.level is None or plan.maps,
-            blind=plan.level is None,
+            blind=card.blind or plan.level is None,
             sigma_max=card.sigma_max,
             halo_px=halo,
             halo_planes=card.halo_planes,

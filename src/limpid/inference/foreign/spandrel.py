@@ -27,7 +27,7 @@ from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.inference.runtimes.torch import TorchRuntime
 from limpid.models.checkpoint import measure_cost, to_onnx
 
-__all__ = ["load"]
+__all__ = ["Residual", "imported_spandrel", "load"]
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _COST_SIDE_PX: Final = 128
 
 def load(path: Path, *, runtime: str, device: str, precision: str, threads: int | None) -> ForeignDenoiser:
     """Return the denoiser whose weights a file holds; see :func:`limpid.inference.foreign.load_foreign`."""
-    spandrel = _imported()
+    spandrel = imported_spandrel()
     chosen, arithmetic = chosen_runtime(
         path, "torch", runtime=runtime, device=device, precision=precision, threads=threads
     )
@@ -63,7 +63,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     architecture = str(found.architecture.id)
     needs = found.size_requirements
     sizes = Sizes(multiple=needs.multiple_of, minimum=needs.minimum, square=needs.square)
-    module = _Residual(
+    module = Residual(
         found.model,
         told=architecture in _TOLD and _TOLD[architecture] in (None, *found.tags),
         size_multiple=sizes.multiple,
@@ -99,7 +99,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     )
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """A network that gives an image, as limpid calls networks: the residual of image and level.
 
     Parameters
@@ -131,7 +131,7 @@ class _Residual(nn.Module):
         return clean - noisy
 
 
-def _exported(module: _Residual, path: Path, sizes: Sizes, *, channels: int, align_px: int) -> tuple[bytes, OnnxCard]:
+def _exported(module: Residual, path: Path, sizes: Sizes, *, channels: int, align_px: int) -> tuple[bytes, OnnxCard]:
     multiple = round_up(max(sizes.minimum, 1), sizes.multiple)  # none of its multiples is too small
     card = OnnxCard(output="residual", noisy="noisy", level="level", size_multiple=multiple, align_px=align_px)
     try:
@@ -163,7 +163,7 @@ def _gives_the_same(content: bytes, module: nn.Module, *, channels: int, multipl
     return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _EXPORT_TOLERANCE)
 
 
-def _imported() -> ModuleType:
+def imported_spandrel() -> ModuleType:
     """Return spandrel, also beside a torchvision that was built for another torch.
 
     The torchvision on PyPI is built for CUDA, and beside a torch for the CPU alone its compiled operators are missing.

@@ -22,11 +22,12 @@ __all__ = [
     "load_runtime",
 ]
 
-Precision = Literal["bf16", "fp32"]
+Precision = Literal["int8", "bf16", "fp32"]
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 
-PRECISIONS: Final[tuple[Precision, ...]] = ("bf16", "fp32")
+#: Fastest first.
+PRECISIONS: Final[tuple[Precision, ...]] = ("int8", "bf16", "fp32")
 
 
 class Network(Protocol):
@@ -66,6 +67,7 @@ class Runtime(Protocol):
 #: Name -> ("module:class", extra that installs what it needs, package to name if it is missing).
 RUNTIMES: Final[Mapping[str, tuple[str, str, str]]] = {
     "openvino": ("limpid.inference.runtimes.openvino:OpenVINORuntime", "all", "openvino"),
+    "onnxruntime": ("limpid.inference.runtimes.onnxruntime:ONNXRuntime", "onnx", "onnxruntime"),
     "torch": ("limpid.inference.runtimes.torch:TorchRuntime", "train", "torch"),
 }
 
@@ -104,7 +106,7 @@ def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | Non
     name : str
         A key of :data:`RUNTIMES`, or ``auto``: OpenVINO, which is in the base installation, but torch for CUDA.
     device : str
-        ``cpu``, ``cuda``, or ``auto``: torch takes CUDA where there is any, OpenVINO the CPU.
+        ``cpu``, ``cuda``, or ``auto``: torch and ONNX Runtime take CUDA where there is any, OpenVINO the CPU.
     threads : int, optional
         CPU threads; all cores where not given.
 

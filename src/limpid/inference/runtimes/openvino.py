@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,14 +17,19 @@ import openvino as ov
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.compiled import keep, kept
-from limpid.inference.runtimes import Network, Precision
+from limpid.inference.quantise import costs, observe, quantise
+from limpid.inference.runtimes import PRECISIONS, Network, Precision
+from limpid.models.int8 import checked_int8
 from limpid.models.store import StoredModel
 
 __all__ = ["Graph", "OpenVINORuntime", "Port"]
 
 _log = logging.getLogger(__name__)
 
-_HINTS = {"bf16": "bf16", "fp32": "f32"}
+#: Arithmetic of what is not int8 in a graph; bf16 beside it would add its own error, and was no faster.
+_HINTS = {"int8": "f32", "bf16": "bf16", "fp32": "f32"}
+
+_NONE: Final[Mapping[str, Sequence[float]]] = {}
 
 #: Where notes stand in OpenVINO's own format.
 _NOTES: Final = "limpid"
@@ -70,21 +75,46 @@ class OpenVINORuntime:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """bf16 where the processor multiplies it in hardware (AVX512-BF16, AMX)."""
-        return ("bf16", "fp32") if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("fp32",)
+        """int8 and bf16 where the processor multiplies them in hardware (bf16: AVX512-BF16, AMX)."""
+        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return tuple(p for p in PRECISIONS if p == "fp32" or p.upper() in able)
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
         """Return the model, ready to run; compiled by an earlier process, where the cache folder holds it."""
-        content, config = model.network, self._config(precision)
+        content = model.network
+        ranges = checked_int8(model.card.int8, name=model.card.name).ranges if precision == "int8" else _NONE
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # Threads are none of it: they are told when it is read.
-        decisive = f"{self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256}"
-        compiled = self._read_back(decisive, config)
+        decisive = f"{self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256} {ranges}"
+        compiled = self._read_back(decisive, self._config(precision))
         if compiled is None:
-            compiled = self._compiled(content, config)
+            compiled = self._compiled(content, precision, ranges)
             keep(decisive, compiled.export_model().getvalue())
         run = _run(compiled)
         return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
+
+    def observer(self, model: StoredModel) -> Callable[[FloatArray, FloatArray], dict[str, FloatArray]]:
+        """Return what tells the largest magnitudes in the input of each convolution that could be int8.
+
+        By the names of the weights, of shape (C,), for a noisy image and its level as a :class:`Network` takes them.
+        """
+        graph = self._read(model.network)
+        names = observe(graph)
+        request = self._core.compile_model(graph, "CPU", self._config("fp32")).create_infer_request()
+
+        def run(noisy: FloatArray, level: FloatArray) -> dict[str, FloatArray]:
+            request.infer({"noisy": noisy, "level": level}, share_inputs=True)
+            found: dict[str, FloatArray] = {}
+            for index, name in enumerate(names, start=1):
+                here = request.get_output_tensor(index).data
+                found[name] = np.maximum(found.get(name, 0), here)
+            return found
+
+        return run
+
+    def costs(self, model: StoredModel, *, side: int) -> Mapping[str, int]:
+        """Return the multiply-accumulates of each convolution that could be int8, for a square image of that side."""
+        return costs(self._read(model.network), side=side)
 
     def inspect(self, content: bytes) -> Graph:
         """Return what an ONNX file takes and gives; an input that nothing depends on is left out.
@@ -110,26 +140,21 @@ class OpenVINORuntime:
             return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
     def prepare(
-        self, content: bytes, *, precision: Precision
+        self, content: bytes, *, precision: Precision, ranges: Mapping[str, Sequence[float]] = _NONE
     ) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:
-        """Return what runs an ONNX file: outputs from inputs, by their names. Inputs that nothing uses are dropped."""
-        return _run(self._compiled(content, self._config(precision)))
+        """Return what runs an ONNX file: outputs from inputs, by their names. Inputs that nothing uses are dropped.
 
-    def _config(self, precision: Precision) -> dict[str, str | int]:
-        config: dict[str, str | int] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-            "CPU_RUNTIME_CACHE_CAPACITY": _SHAPE_KERNELS,
-            # Pinned threads of two processes share the first cores and leave the others idle.
-            "ENABLE_CPU_PINNING": False,
-        }
-        if self._threads is not None:
-            config["INFERENCE_NUM_THREADS"] = self._threads
-        return config
+        In int8, `ranges` are those of :func:`~limpid.inference.quantise.quantise`.
+        """
+        return _run(self._compiled(content, precision, ranges))
 
-    def _compiled(self, content: bytes, config: Mapping[str, str | int]) -> ov.CompiledModel:
+    def _compiled(
+        self, content: bytes, precision: Precision, ranges: Mapping[str, Sequence[float]]
+    ) -> ov.CompiledModel:
+        graph = self._read(content)
+        quantise(graph, ranges)
         with _few_kernels_kept():
-            return self._core.compile_model(self._read(content), "CPU", dict(config))
+            return self._core.compile_model(graph, "CPU", self._config(precision))
 
     def _read_back(self, decisive: str, config: Mapping[str, str | int]) -> ov.CompiledModel | None:
         """Return a network that was compiled before, None where none is kept, or OpenVINO does not take it."""
@@ -142,6 +167,18 @@ class OpenVINORuntime:
         except RuntimeError as error:
             _log.info("a compiled network can't be read back, and is compiled again: %s", str(error).split("\n")[0])
             return None
+
+    def _config(self, precision: Precision) -> dict[str, str | int]:
+        config: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            "CPU_RUNTIME_CACHE_CAPACITY": _SHAPE_KERNELS,
+            # Pinned threads of two processes share the first cores and leave the others idle.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if self._threads is not None:
+            config["INFERENCE_NUM_THREADS"] = self._threads
+        return config
 
     def _read(self, content: bytes) -> ov.Model:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from limpid.core.errors import ReadError, WriteError
-from limpid.core.image import Image, Metadata
+from limpid.core.image import Array, Image, Metadata
 from limpid.io.exif import PREFIX
 from limpid.io.formats.base import TRUNCATED, Decoded, ImageInfo, announced, interleaved
 
@@ -69,6 +69,24 @@ def write(image: Image, file: BinaryIO, *, quality: int | None) -> None:
     jfif_end = 4 + struct.unpack(">H", encoded[4:6])[0] if encoded[3] == _APP0 else 2
     file.write(b"\xff\xd8" + b"".join(segments))
     file.write(memoryview(encoded)[jfif_end:])
+
+
+def recoded(values: Array, *, quality: int, subsampling: str) -> Array:
+    """Return pixels as a JPEG file of them gives them back.
+
+    Parameters
+    ----------
+    values : uint8 array, shape (Y, X) or (Y, X, 3)
+    quality : int
+        0 to 100.
+    subsampling : str
+        Of chroma, such as ``4:2:0``.
+    """
+    import imagecodecs
+
+    encoded = imagecodecs.jpeg8_encode(values, level=quality, subsampling=subsampling.replace(":", ""))
+    back: Array = imagecodecs.jpeg8_decode(encoded)
+    return back
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

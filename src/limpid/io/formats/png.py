@@ -30,8 +30,8 @@ _METRES_PER_INCH: Final = 0.0254
 _MAX_INTEGER: Final = 2**31 - 1
 #: Texts, profile, EXIF and XMP together are small; more than this, once inflated, is an attack on memory.
 _MAX_METADATA_BYTES: Final = 1 << 26
-#: Of zlib, 1 to 9. On denoised photographs, a page of text and a drawing, with the strategy for filtered rows, files are
-#: 0.90 to 1.03 times as large as at zlib's own choice (6), and written in half the time.
+#: Of zlib, 1 to 9. On denoised photographs, a page of text and a drawing, with the strategy for filtered rows, files
+#: are 0.90 to 1.03 times as large as at zlib's own choice (6), and written in half the time.
 _EFFORT: Final = 4
 _METADATA_CHUNKS: Final = ("eXIf", "iCCP", "pHYs", "tEXt", "zTXt", "iTXt", *_COLOUR_CHUNKS)
 

@@ -9,6 +9,7 @@ from typing import Final
 from limpid.classical.registry import CLASSICAL
 from limpid.models.store import shipped_names
 from limpid.noise.result import NoiseEstimate
+from limpid.workflows.choosing import CAMERA, kind_of
 
 __all__ = ["SHIPPED", "UNCHANGED", "Candidate", "ready"]
 
@@ -44,6 +45,10 @@ def ready(noise: NoiseEstimate) -> Iterator[Candidate]:
     """Yield what needs no training, for images with this noise."""
     yield UNCHANGED
     for name in shipped_names():
+        if name == CAMERA:
+            if kind_of(noise, channels=len(noise.channels))[0]:
+                yield Candidate(name, name)
+            continue
         yield Candidate(name, name)
         if noise.white is False:
             yield from (Candidate(f"{name}, strength {strength:g}", name, strength) for strength in _STRONGER)

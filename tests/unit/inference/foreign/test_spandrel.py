@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 
 import limpid
 from limpid.core.errors import MissingExtraError, ModelError, OptionError
-from limpid.inference.foreign.spandrel import _imported
+from limpid.inference.foreign.spandrel import imported_spandrel
 
 
 def networks():
     """Return small networks by name: blind, told the level, of one channel and of three, and one that sees it all."""
-    _imported()
+    imported_spandrel()
     from spandrel.architectures.DnCNN import DnCNN
     from spandrel.architectures.DRUNet import DRUNet
     from spandrel.architectures.RetinexFormer import RetinexFormer
@@ -76,7 +76,7 @@ def test_a_network_with_a_map_is_told_the_level_of_each_pixel(modules, files, na
 
 
 def test_told_15_of_255_it_gives_what_spandrel_gives(files):
-    spandrel = _imported()
+    spandrel = imported_spandrel()
     path = files / "drunet.safetensors"
     descriptor = spandrel.ModelLoader().load_from_file(path)
     plane = noisy(24, 32, 1)
@@ -162,7 +162,7 @@ def test_weights_that_do_not_fit_their_architecture_are_refused(modules, tmp_pat
 
 
 def test_a_network_for_another_task_is_refused(tmp_path):
-    _imported()
+    imported_spandrel()
     from spandrel.architectures.Compact import Compact
 
     module = Compact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=1, upscale=2)

@@ -1,0 +1,53 @@
+"""Calibrate shipped models for int8, and write it into their cards: python recipes/int8.py fast-gray fast-color
+
+Ranges come from the pictures of the pool that networks are trained on, figures from those held out.
+"""
+
+import argparse
+import dataclasses
+
+import numpy as np
+
+from limpid.core.image import FloatArray
+from limpid.inference.int8 import measure_int8
+from limpid.inference.runtimes.openvino import OpenVINORuntime
+from limpid.models.checkpoint import write_card
+from limpid.models.store import find_models
+from limpid.training.config import Data
+from limpid.training.data import Pool, open_pool, reduce
+
+#: Pieces of held-out pictures that int8 has to be good enough on.
+CROPS = 100
+
+#: Pieces of training pictures that ranges are taken from, their side, and how often they are reduced by 1, 2 and 3.
+_SEEN = 200
+_SIDE_PX = 128
+_REDUCTIONS = (0.4, 0.4, 0.2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="such as fast-gray")
+    parser.add_argument("--pool", default="train-open")
+    args = parser.parse_args()
+    for name in args.names:
+        (model,) = find_models(name).values()
+        training, held_out = open_pool(Data(pool=args.pool, channels=model.card.channels, reductions=_REDUCTIONS))
+        pictures = [reduce(picture, 1).transpose(2, 0, 1) for picture in held_out.pictures]
+        int8 = measure_int8(OpenVINORuntime(), model, pictures, crops=CROPS, seen=seen_pieces(training))
+        write_card(dataclasses.replace(model, card=dataclasses.replace(model.card, int8=int8)))
+        if int8 is not None:
+            worst, least = 255 * int8.worst, 255 * int8.sigma_min
+            print(
+                f"{name}: allowed {int8.allowed}, {len(int8.ranges)} convolutions, worst pixel {worst:.2f} of 255, "
+                f"PSNR loss {dict(int8.psnr_loss)} dB, harmless from {least:.3g} of 255"
+            )
+
+
+def seen_pieces(training: Pool) -> list[FloatArray]:
+    """Return what ranges are taken from."""
+    return list(training.draw(_SEEN, patch_px=_SIDE_PX, rng=np.random.default_rng(0)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""``auto``: the shipped network that fits the noise of each image."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limpid.core.denoiser import Capabilities, Denoiser
+from limpid.core.image import FloatArray
+from limpid.noise.result import NoiseEstimate
+
+if TYPE_CHECKING:
+    from limpid.inference.denoiser import NetworkDenoiser
+    from limpid.inference.runtimes import Runtime
+
+__all__ = ["CAMERA", "Choosing", "Fitting", "fitting", "kind_of"]
+
+#: The family that was trained on noise as cameras make it.
+CAMERA: Final = "camera"
+
+
+class Fitting(NamedTuple):
+    """A denoiser, and what of an image it was chosen for, in a few words; None where there was no choice."""
+
+    denoiser: Denoiser
+    reason: str | None
+
+
+def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
+    """Return whether an image is for a network trained on noise as cameras make it, and what of the image says so.
+
+    Demosaicking, sharpening and JPEG make neighbours' noise go along with each other. A network trained on white noise
+    takes such noise for structure, and leaves much of it; one trained on both gives away some of what the other reaches
+    on white noise. So all goes to the one for white noise but what is seen to be otherwise; noise that was not measured
+    too, since whoever tells a level tells nothing of its kind. Cameras' noise was learnt in colour alone.
+
+    Parameters
+    ----------
+    noise : NoiseEstimate or None
+        What was measured in the image; None where its level was told.
+    channels : int
+        Of the image.
+    """
+    if channels != 3:
+        return False, "an image that is not RGB"
+    if noise is None:
+        return False, "a level that was told"
+    if noise.jpeg:
+        return True, "noise in a JPEG file"
+    if noise.white is None:
+        return False, "noise that can't be told from white"
+    return (False, "white noise") if noise.white else (True, "correlated noise")
+
+
+class Choosing:
+    """Two families of networks, of which :func:`fitting` takes the one for an image.
+
+    By itself, told a level, it is the one for white noise.
+
+    Parameters
+    ----------
+    white, camera : NetworkDenoiser
+        For white noise, of any number of channels; and for noise as cameras make it, in colour.
+    """
+
+    name: Final = "auto"
+
+    def __init__(self, white: NetworkDenoiser, camera: NetworkDenoiser) -> None:
+        self.white = white
+        self.camera = camera
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where both run."""
+        return self.white.runtime
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the one for white noise, with room for the other."""
+        one, other = self.white.capabilities, self.camera.capabilities
+        return dataclasses.replace(
+            one,
+            sigma_max=min(one.sigma_max, other.sigma_max),
+            halo_px=None if one.halo_px is None or other.halo_px is None else max(one.halo_px, other.halo_px),
+            align_px=math.lcm(one.align_px, other.align_px),
+            bytes_per_pixel=max(one.bytes_per_pixel, other.bytes_per_pixel),
+        )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Its name, and what both are: which is taken for an image follows from its pixels."""
+        return {"model": self.name, "networks": [dict(self.white.identity), dict(self.camera.identity)]}
+
+    def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
+        """Return what the network for white noise returns (see :class:`limpid.core.denoiser.Denoiser`)."""
+        return self.white.denoise_plane(noisy, level)
+
+    def named(self, name: str | None) -> Denoiser | None:
+        """Return the one that goes by a name, if one does."""
+        return next((one for one in (self.white, self.camera) if one.name == name), None)
+
+
+def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, channels: int) -> Fitting:
+    """Return what is to denoise an image; a denoiser that leaves no choice is returned as it is.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        As :func:`limpid.load_model` returned it.
+    noise, channels
+        As in :func:`kind_of`.
+    """
+    if not isinstance(denoiser, Choosing):
+        return Fitting(denoiser, None)
+    camera, reason = kind_of(noise, channels=channels)
+    return Fitting(denoiser.camera if camera else denoiser.white, reason)
