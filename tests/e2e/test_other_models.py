@@ -16,9 +16,9 @@ TINY = Path(__file__).parents[1] / "data" / "models" / "version-2"
 @pytest.fixture
 def pickled(tmp_path: Path) -> Path:
     """Return the weights of a DnCNN of random numbers, as a pickle."""
-    from limpid.inference.foreign.spandrel import _imported
+    from limpid.inference.foreign.spandrel import imported_spandrel
 
-    _imported()
+    imported_spandrel()
     from spandrel.architectures.DnCNN import DnCNN
 
     torch.manual_seed(0)

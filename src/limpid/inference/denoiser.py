@@ -175,7 +175,7 @@ def denoised(
     Parameters
     ----------
     network : Network
-        Gives the residual.
+        Gives the residual, in an array of its own that is used for the answer.
     noisy : float32 array, shape (Y, X, C) or (D, Y, X, C)
         The plane or stack.
     level : float32 array, shape (C,) or that of `noisy`

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,20 +108,19 @@ def test_those_used_last_stay(cache, monkeypatch):
     assert compiled.kept("large") is None
 
 
-def _keep_many(content: bytes) -> None:
-    for _ in range(50):
-        compiled.keep("one", content)
-        found = compiled.kept("one")
-        assert found is not None
-        assert len(set(found)) == 1
+_KEEP_MANY = """
+import sys
+from limpid.inference import compiled
+
+for _ in range(50):
+    compiled.keep("one", sys.argv[1].encode() * 300_000)
+    found = compiled.kept("one")
+    assert found is not None
+    assert len(set(found)) == 1
+"""
 
 
 def test_processes_that_write_the_same_one_see_it_whole(cache):
-    context = multiprocessing.get_context("spawn")
-    children = [context.Process(target=_keep_many, args=(letter * 300_000,)) for letter in (b"a", b"b")]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-    assert [child.exitcode for child in children] == [0, 0]
+    children = [subprocess.Popen([sys.executable, "-c", _KEEP_MANY, letter]) for letter in "ab"]
+    assert [child.wait(timeout=60) for child in children] == [0, 0]
     assert len(list(cache.iterdir())) == 1

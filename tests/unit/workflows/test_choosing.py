@@ -252,9 +252,8 @@ def test_a_race_has_the_network_for_cameras_where_auto_would_take_it(installed):
 
 def test_a_network_that_judges_the_noise_by_itself_does_so_as_an_onnx_file(cameras, tmp_path):
     export(cameras[0], tmp_path / "camera.onnx")
-    ours, theirs = (load_model(where).capabilities for where in (cameras[0], tmp_path / "camera.onnx"))
-    assert ours.blind
-    assert ours == theirs
+    assert load_model(cameras[0]).capabilities.blind
+    assert load_model(tmp_path / "camera.onnx").capabilities.blind
 
 
 def test_auto_is_no_network_to_export(installed, tmp_path):
