@@ -30,22 +30,23 @@ _LEAST_SHARE: Final = 0.5
 _LOWEST: Final = np.float32(-3e38)
 
 
-def observe(model: ov.Model) -> list[str]:
+def observe(model: ov.Model) -> dict[str, str]:
     """Add an output for each convolution that may become int8: the largest magnitude in each channel of its input.
 
     Returns
     -------
-    list of str
-        Names of their weights, in the order of the outputs, which follow those that the model has. A name is met again
-        where weights are.
+    dict of str to str
+        Name of the output -> name of the convolution's weights, which is met again where they are.
     """
-    names, outputs = [], []
-    for name, node in _convolutions(model):
+    names, outputs = {}, []
+    for index, (weights, node) in enumerate(_convolutions(model)):
         magnitude = opset13.absolute(node.input_value(0))
         rank = len(node.get_output_partial_shape(0))
         axes = opset13.constant([axis for axis in range(rank) if axis != 1])
-        names.append(name)
-        outputs.append(opset13.reduce_max(magnitude, axes).output(0))
+        largest = opset13.reduce_max(magnitude, axes).output(0)
+        largest.set_names({f"largest {index}"})
+        names[f"largest {index}"] = weights
+        outputs.append(largest)
     model.add_outputs(outputs)
     return names
 

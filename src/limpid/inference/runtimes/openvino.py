@@ -101,17 +101,16 @@ class OpenVINORuntime:
         """
         graph = self._read(model.network)
         names = observe(graph)
-        request = self._core.compile_model(graph, "CPU", self._config("fp32")).create_infer_request()
+        run = _run(self._core.compile_model(graph, "CPU", self._config("fp32")))
 
-        def run(noisy: FloatArray, level: FloatArray) -> dict[str, FloatArray]:
-            request.infer({"noisy": noisy, "level": level}, share_inputs=True)
+        def largest(noisy: FloatArray, level: FloatArray) -> dict[str, FloatArray]:
+            outputs = run({"noisy": noisy, "level": level})
             found: dict[str, FloatArray] = {}
-            for index, name in enumerate(names, start=1):
-                here = request.get_output_tensor(index).data
-                found[name] = np.maximum(found.get(name, 0), here)
+            for output, weights in names.items():
+                found[weights] = np.maximum(found.get(weights, 0), outputs[output])
             return found
 
-        return run
+        return largest
 
     def costs(self, model: StoredModel, *, side: int) -> Mapping[str, int]:
         """Return the multiply-accumulates of each convolution that could be int8, for a square image of that side."""
