@@ -78,8 +78,8 @@ def place_labels(
     Examples
     --------
     >>> alone, = place_labels([(50, 50)], [(20, 10)], bounds=Box(0, 0, 100, 100), gap=5)
-    >>> alone
-    Box(x=55.0, y=45.0, width=20, height=10)
+    >>> alone  # above: a wide label is nearer there than beside its point
+    Box(x=40.0, y=55.0, width=20, height=10)
     """
     markers = [Box(x - gap, y - gap, 2 * gap, 2 * gap) for x, y in points]
     placed: dict[int, Box] = {}
