@@ -23,8 +23,7 @@ from record import record
 from skimage import data
 
 import limpid
-from limpid.core.apply import tile_pixels
-from limpid.core.tiling import read_length, round_up, tile_size
+from limpid.core.apply import tiles_of
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.io import read_image
 from limpid.io.write import encoder
@@ -75,23 +74,13 @@ def large(denoiser: NetworkDenoiser, precision: str) -> list[dict[str, object]]:
             "level": least(lambda: level_of(image, measured_sigma(found)), runs=3),
             "encoding": least(lambda: encoder(image, str(out))(io.BytesIO()), runs=3),
         }
-    caps = denoiser.capabilities
-    assert caps.halo_px is not None
-    height, width = image.planes().shape[1:3]
-    size = tile_size(
-        height,
-        width,
-        pixels=tile_pixels(caps, None),
-        least=round_up(4 * caps.halo_px, caps.align_px),
-        halo=caps.halo_px,
-        align=caps.align_px,
-    )
-    lengths = zip((height, width), size, strict=True)
-    read = math.prod(read_length(length, tile=side, halo=caps.halo_px) for length, side in lengths)
-    tiles = round(read / math.prod(size))
-    layers = {f"{name}, {tiles} tiles": tiles * s for name, s in graph(denoiser, precision, 3, size).items()}
+    plane = image.planes()[0]
+    tiles = list(tiles_of(plane.shape, denoiser, None))
+    size = plane[tiles[0].source].shape[:2]
+    read = sum(plane[tile.source].size for tile in tiles)
+    layers = {f"{name}, {len(tiles)} tiles": len(tiles) * s for name, s in graph(denoiser, precision, 3, size).items()}
     rows = shares(f"24-megapixel JPEG, {precision}, whole command", whole, {**stages, **layers})
-    rows.append({"what": rows[0]["what"], "stage": "read twice", "share_percent": 100 * (read / (height * width) - 1)})
+    rows.append({"what": rows[0]["what"], "stage": "read twice", "share_percent": 100 * (read / plane.size - 1)})
     return rows
 
 

@@ -32,9 +32,11 @@ def main() -> None:
     network = initial_network(config, partly=True)
     training, held_out = open_pool(config.data)
     logging.info("%d pictures, %d held out", len(training.pictures), len(held_out.pictures))
-    source: Source = Synthetic(training, config.noise)
-    validate: Callable[[nn.Module], dict[str, float]] = Validation(held_out)
-    if config.camera is not None:
+    source: Source
+    validate: Callable[[nn.Module], dict[str, float]]
+    if config.camera is None:
+        source, validate = Synthetic(training, config.noise), Validation(held_out)
+    else:
         source = Photographed(training, config.camera, config.noise)
         validate = PhotographValidation(held_out, config.camera, config.noise)
     if config.teacher is not None:

@@ -39,34 +39,43 @@ def s3():
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory):
-    """Return a stored network of a few random weights."""
+def save_tiny():
+    """Return what writes a network of a few random weights as a model folder; what its card says may be told."""
     import torch
 
     from limpid.models.cards import ModelCard
     from limpid.models.checkpoint import save_model
     from limpid.models.registry import build_network
 
-    torch.manual_seed(0)
-    parameters = {"channels": 1, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
-    network = build_network("unet", parameters)
-    card = ModelCard(
-        name="tiny-gray",
-        architecture="unet",
-        parameters=parameters,
-        channels=1,
-        weights=sum(p.numel() for p in network.parameters()),
-        kmac_per_pixel=1.0,
-        sigma_max=0.2,
-        bf16_sigma_min=0.04,
-        halo_px=32,
-        bytes_per_pixel=448,
-        size_multiple=4,
-        noise="none",
-        data="none",
-        recipe="none",
-        licence="Apache-2.0",
-        metrics={},
-        sha256="",
-    )
-    return save_model(network, card, tmp_path_factory.mktemp("models") / "tiny-gray")
+    def save(folder, *, name, channels, seed=0, **told):
+        torch.manual_seed(seed)
+        parameters = {"channels": channels, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
+        network = build_network("unet", parameters)
+        known = {
+            "name": name,
+            "architecture": "unet",
+            "parameters": parameters,
+            "channels": channels,
+            "weights": sum(p.numel() for p in network.parameters()),
+            "kmac_per_pixel": 1.0,
+            "sigma_max": 0.2,
+            "bf16_sigma_min": 0.04,
+            "halo_px": 32,
+            "bytes_per_pixel": 448,
+            "size_multiple": 4,
+            "noise": "none",
+            "data": "none",
+            "recipe": "none",
+            "licence": "Apache-2.0",
+            "metrics": {},
+            "sha256": "",
+        }
+        return save_model(network, ModelCard(**known | told), folder)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, save_tiny):
+    """Return a stored network of a few random weights."""
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny-gray", name="tiny-gray", channels=1)

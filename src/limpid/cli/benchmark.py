@@ -99,11 +99,19 @@ def benchmark(
     """
     set_up_logging(quiet=quiet, verbose=verbose)
     if draw_frontier:
-        choices = {"--denoiser": denoiser, "--pairs": pairs, "--blind": blind, "--gray": gray}
-        named = {"--runtime": runtime, "--device": device, "--precision": precision}
-        places = {name: value != "auto" for name, value in named.items()}
-        others = {"--value-range": value_range, "--allow-pickle": allow_pickle}
-        refuse_beside_frontier({**choices, **places, **others})
+        refuse_beside_frontier(
+            {
+                "--denoiser": denoiser,
+                "--pairs": pairs,
+                "--blind": blind,
+                "--gray": gray,
+                "--runtime": runtime != "auto",
+                "--device": device != "auto",
+                "--precision": precision != "auto",
+                "--value-range": value_range,
+                "--allow-pickle": allow_pickle,
+            }
+        )
         frontier(data, output, sigma=sigma, seed=seed, threads=threads, json=json, quiet=quiet)
         return
     if output is not None:

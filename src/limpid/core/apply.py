@@ -17,7 +17,7 @@ from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.preprocess import Preprocessed, preprocess
 from limpid.core.tiling import Span, Tile, plane_tiles, read_length, round_up, tile_size, tile_spans
 
-__all__ = ["Level", "check_strengths", "denoise_image", "tile_pixels", "without_gaps"]
+__all__ = ["Level", "check_strengths", "denoise_image", "tile_pixels", "tiles_of", "without_gaps"]
 
 #: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile, shape (Y, X, C) or
 #: (D, Y, X, C), that gives the level at each of its values (it may look at neighbours in the plane, within the halo).
@@ -161,7 +161,7 @@ def _denoised_planes(
     for part, target in zip(parts, out, strict=True):
         bad = None if volumetric else _not_finite(part, image)
         scaled = _Scaled(part if bad is None else _filled(part, bad), image.value_range)
-        tiles = list(_tiles(part.shape, denoiser, memory))
+        tiles = list(tiles_of(part.shape, denoiser, memory))
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
@@ -264,7 +264,7 @@ def tile_pixels(caps: Capabilities, memory: int | None) -> int:
     return min((_DEFAULT_BYTES if memory is None else memory) // caps.bytes_per_pixel, _TILE_PIXELS_MOST)
 
 
-def _tiles(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:
+def tiles_of(shape: tuple[int, ...], denoiser: Denoiser, memory: int | None) -> Iterator[Tile]:
     """Yield the tiles of a plane or stack; a denoiser without a halo gets the whole of it as one."""
     caps, lengths = denoiser.capabilities, shape[:-1]
     if caps.halo_px is None:

@@ -1,4 +1,4 @@
-"""Plain values, as JSON holds them."""
+"""Plain values, as JSON holds them, and plain text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["plain"]
+__all__ = ["error_text", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -24,3 +24,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def error_text(error: BaseException, most: int | None = None) -> str:
+    """Return what a library's error says in one line, of so many characters at most."""
+    return " ".join(str(error).split())[:most]

@@ -55,7 +55,6 @@ def place_labels(
     *,
     bounds: Box,
     gap: float,
-    taken: Sequence[Box] = (),
 ) -> list[Box]:
     """Return a place for the label of each point.
 
@@ -72,8 +71,6 @@ def place_labels(
         What labels are to stay in.
     gap : float
         Pixels between a point and its label: the radius of a marker and a little more.
-    taken : sequence of Box
-        What else is not to be covered.
 
     Examples
     --------
@@ -87,7 +84,7 @@ def place_labels(
     def cost(box: Box, index: int) -> float:
         # The label's own point may touch it: a gap is kept by where it may go.
         others = [marker for k, marker in enumerate(markers) if k != index]
-        covered = sum(box.shared_area(one) for one in (*others, *placed.values(), *taken))
+        covered = sum(box.shared_area(one) for one in (*others, *placed.values()))
         outside = box.width * box.height - box.shared_area(bounds)
         x, y = points[index]
         away = math.hypot(box.x + box.width / 2 - x, box.y + box.height / 2 - y)

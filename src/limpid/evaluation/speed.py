@@ -13,7 +13,17 @@ from limpid.core.image import Array, Image
 from limpid.evaluation.scale import PEAK
 from limpid.noise.models import Gaussian
 
-__all__ = ["PROBE_PX", "SIDES_PX", "best_seconds", "call_seconds", "fitting_side", "noisy_picture"]
+__all__ = [
+    "PROBE_PX",
+    "SIDES_PX",
+    "best_seconds",
+    "call_seconds",
+    "fitting_side",
+    "megapixels_per_s",
+    "noisy_picture",
+    "probe_seconds",
+    "timed",
+]
 
 #: Sides of the squares that speeds are measured on. The largest is a usual one; the others are for denoisers that need
 #: minutes for it.
@@ -54,6 +64,12 @@ def call_seconds(denoiser: Denoiser, noisy: Image, *, sigma: float) -> float:
     started = time.perf_counter()
     denoise_image(noisy, denoiser, level=level)
     return time.perf_counter() - started
+
+
+def probe_seconds(denoiser: Denoiser, channels: int, *, sigma: float) -> float:
+    """Return the time of one call on the smallest picture, after one that warms up."""
+    picture = noisy_picture(channels, PROBE_PX, sigma=sigma)
+    return [call_seconds(denoiser, picture, sigma=sigma) for _ in range(2)][1]
 
 
 def fitting_side(probe_s: float, *, limit_s: float) -> int:
@@ -99,3 +115,17 @@ def best_seconds(denoiser: Denoiser, noisy: Image, *, sigma: float, limit_s: flo
         if time.perf_counter() - started > limit_s:
             break
     return best
+
+
+def timed(denoiser: Denoiser, channels: int, *, sigma: float, limit_s: float) -> tuple[int, float]:
+    """Return the side of the largest picture that fits a time, and the shortest time of a call on it.
+
+    Parameters are those of :func:`noisy_picture` and :func:`best_seconds`.
+    """
+    side = fitting_side(probe_seconds(denoiser, channels, sigma=sigma), limit_s=limit_s)
+    return side, best_seconds(denoiser, noisy_picture(channels, side, sigma=sigma), sigma=sigma, limit_s=limit_s)
+
+
+def megapixels_per_s(side: int, seconds: float) -> float:
+    """Return the speed on a square."""
+    return side**2 / 1e6 / max(seconds, 1e-9)  # a clock too coarse to see the call must not divide by 0

@@ -122,12 +122,17 @@ class NetworkDenoiser:
         if self._precision == "auto":
             # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
             least = level.min() if level.ndim == 1 else 0.0
-            allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least and (p != "int8" or _within(card, noisy))]
-            chosen = self._tested(channels).fastest(allowed) if len(allowed) > 1 else "fp32"
+            allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least]
+            chosen = self._fastest(channels, allowed)
+            if chosen == "int8" and not _within(card, noisy):
+                chosen = self._fastest(channels, [p for p in allowed if p != "int8"])
         elif chosen == "int8":
             self._check_int8(channels)
             chosen = "int8" if _within(card, noisy) else "fp32"
         return chosen
+
+    def _fastest(self, channels: int, allowed: list[Precision]) -> Precision:
+        return self._tested(channels).fastest(allowed) if len(allowed) > 1 else "fp32"
 
     def _tested(self, channels: int) -> SelfTest:
         if channels not in self._tests:

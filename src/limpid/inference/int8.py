@@ -12,15 +12,13 @@ import numpy as np
 from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
 from limpid.inference.harmless import measure_sigma_min, with_noise
-from limpid.inference.runtimes import Network, Precision
+from limpid.inference.runtimes import Network
 from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.models.cards import ModelCard
 from limpid.models.int8 import LOSS_MAX, WORST_MAX, Int8
 from limpid.models.store import StoredModel
 
 __all__ = ["measure_int8"]
-
-_NONE: Final[Mapping[str, Sequence[float]]] = {}
 
 #: Side of the pieces of pictures that are looked at.
 _SIDE_PX: Final = 128
@@ -107,13 +105,13 @@ def measure_int8(
     ranges = _ranges(runtime, model, _pieces(seen or pictures[::2], 2 * crops, side=side, seed=0))
     if not ranges:
         return None
-    exact = _prepared(runtime, model, "fp32")
+    exact = runtime.network(model.network, precision="fp32")
     pieces = _pieces(judged, crops, side=side, seed=1)
     trials = list(_trials(exact, model.card, pieces))
 
     def figures(names: Iterable[str]) -> Int8:
         kept = {name: ranges[name] for name in names}
-        harms = _harms(_prepared(runtime, model, "int8", kept), trials)
+        harms = _harms(runtime.network(model.network, precision="int8", ranges=kept), trials)
         losses = {level: [harm.loss for harm in harms if harm.level == level] for level in {t.level for t in trials}}
         return Int8(
             ranges=kept,
@@ -132,7 +130,7 @@ def measure_int8(
             return figures(name for group in groups[count:] for name in group)
 
         found = _fewest_back(with_back, most=int(_SHARE_BACK * len(groups))) or found
-    rough = _prepared(runtime, model, "int8", found.ranges)
+    rough = runtime.network(model.network, precision="int8", ranges=found.ranges)
     return dataclasses.replace(found, sigma_min=measure_sigma_min(exact, rough, pieces[:_FEW]))
 
 
@@ -165,14 +163,6 @@ def _pieces(pictures: Sequence[FloatArray], count: int, *, side: int, seed: int)
 def _noisy(piece: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
     noisy, level = with_noise(piece, sigma, seed=seed)
     return np.clip(noisy, 0, 1), level
-
-
-def _prepared(
-    runtime: OpenVINORuntime, model: StoredModel, precision: Precision, ranges: Mapping[str, Sequence[float]] = _NONE
-) -> Network:
-    """Return the network in int8, whatever its card says, or in fp32; it is not kept in the cache."""
-    run = runtime.prepare(model.network, precision=precision, ranges=ranges)
-    return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
 
 
 def _ranges(runtime: OpenVINORuntime, model: StoredModel, pieces: Sequence[FloatArray]) -> dict[str, tuple[float, ...]]:
@@ -215,7 +205,7 @@ def _worst_first(
     count: int,
 ) -> list[list[str]]:
     """Return neighbouring convolutions in groups: first those that, alone in int8, do most harm for what they cost."""
-    harms = _harms(_prepared(runtime, model, "int8", ranges), trials)
+    harms = _harms(runtime.network(model.network, precision="int8", ranges=ranges), trials)
     order = sorted(range(len(trials)), key=lambda index: harms[index].size, reverse=True)
     hardest = [trials[index] for index in order[: math.ceil(_HARDEST * len(trials))]]
     costs = runtime.costs(model, side=side)
@@ -224,7 +214,7 @@ def _worst_first(
     groups = [names[start : start + length] for start in range(0, len(names), length)]
 
     def harm_for_cost(group: Sequence[str]) -> float:
-        alone = _prepared(runtime, model, "int8", {name: ranges[name] for name in group})
+        alone = runtime.network(model.network, precision="int8", ranges={name: ranges[name] for name in group})
         harm = float(np.mean([harm.size for harm in _harms(alone, hardest)]))
         return harm / sum(costs[name] for name in group)
 

@@ -1,4 +1,4 @@
-"""File names of images."""
+"""File names of images, and what is found at a path."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from os import PathLike
 from pathlib import Path, PurePath
 from typing import Final
 
-from limpid.core.errors import OptionError
+from limpid.core.errors import OptionError, WriteError
 from limpid.io.formats import FORMAT_NAMES, FORMATS, SUFFIXES
 
 __all__ = [
     "ANY_DEPTH",
     "Identity",
+    "created_folder",
     "file_identity",
     "format_named",
     "is_folder",
@@ -44,6 +45,23 @@ def is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError:
         return False
+
+
+def created_folder(path: Path) -> Path:
+    """Return a folder that exists, with those above it.
+
+    Raises
+    ------
+    WriteError
+        If it can't be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"the folder {path} can't be created ({error.strerror}); name another.", source=str(path)
+        ) from error
+    return path
 
 
 def file_identity(path: str | PathLike[str]) -> Identity | None:

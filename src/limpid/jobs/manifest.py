@@ -14,6 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from limpid.core.plain import error_text
 from limpid.io.stores import Store, is_url
 from limpid.io.stores.filesystem import filesystem
 
@@ -137,7 +138,7 @@ def _write(path: Path, items: Iterable[Item]) -> int:
             sharded = f"SELECT item // {shard_size(count)} AS shard, * FROM items ORDER BY item"
             connection.execute(f"COPY ({sharded}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
         except duckdb.IOException as error:
-            raise OSError(" ".join(str(error).split())) from error
+            raise OSError(error_text(error)) from error
     return count
 
 

@@ -14,7 +14,7 @@ from limpid.evaluation.scale import LUMA
 from limpid.io import read_image
 from limpid.training.config import Data
 
-__all__ = ["Pool", "open_pool", "reduce", "split_names", "turned"]
+__all__ = ["Pool", "central", "open_pool", "reduce", "split_names", "turned"]
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -101,6 +101,14 @@ def reduce(picture: UInt8, factor: int) -> npt.NDArray[np.float32]:
             total += boxes[down::factor, right::factor]
     mean: npt.NDArray[np.float32] = total.astype(np.float32) / np.float32(255 * factor**2)
     return mean
+
+
+def central(picture: UInt8, side_px: int, *, most: int | None = None) -> npt.NDArray[np.float32]:
+    """Return the middle of a picture, reduced as far as it goes, or by `most` at most: shape (C, side_px, side_px)."""
+    factor = max(1, min(picture.shape[:2]) // side_px)
+    small = reduce(picture, factor if most is None else min(factor, most))
+    y, x = ((length - side_px) // 2 for length in small.shape[:2])
+    return small[y : y + side_px, x : x + side_px].transpose(2, 0, 1)
 
 
 def _load(dataset: Dataset, names: Sequence[str]) -> list[UInt8]:

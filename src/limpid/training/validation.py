@@ -13,7 +13,7 @@ from torch import nn
 from limpid.core.errors import DataError
 from limpid.training.batch import Batch, Source
 from limpid.training.config import StrategyParameters
-from limpid.training.data import Pool, reduce
+from limpid.training.data import Pool, central
 from limpid.training.device import CPU
 from limpid.training.strategies import STRATEGIES, build_strategy, objective
 from limpid.training.strategies.base import Predict
@@ -51,12 +51,7 @@ class Validation:
     def __init__(self, pool: Pool, *, sigmas: Sequence[int] = _SIGMAS) -> None:
         if not pool.pictures:
             raise DataError("no picture is held out to validate on; add pictures, or raise validation_share.")
-        crops = []
-        for picture in pool.pictures:
-            small = reduce(picture, min(2, max(1, min(picture.shape[:2]) // _SIDE)))
-            y, x = ((length - _SIDE) // 2 for length in small.shape[:2])
-            crops.append(small[y : y + _SIDE, x : x + _SIDE].transpose(2, 0, 1))
-        self._clean = torch.from_numpy(np.stack(crops))
+        self._clean = torch.from_numpy(np.stack([central(picture, _SIDE, most=2) for picture in pool.pictures]))
         self._sigmas = tuple(sigmas)
 
     def __call__(self, network: nn.Module) -> dict[str, float]:

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from limpid.core.errors import WriteError
 from limpid.core.image import Array, Image
 from limpid.evaluation.figures import Panel, contact_sheet
 from limpid.evaluation.metrics import psnr
 from limpid.io import write_image
+from limpid.io.paths import created_folder
 from limpid.noise.models import Gaussian
 from limpid.workflows.denoise import run_denoise
 from limpid.workflows.models import load_model
@@ -112,12 +112,6 @@ def run_demo(
         )
         if on_picture is not None:
             on_picture(rows[-1])
-    sheet = folder / "demo.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"the folder {folder} can't be created ({error.strerror}); name another.", source=str(folder)
-        ) from error
+    sheet = created_folder(folder) / "demo.png"
     write_image(Image.from_array(contact_sheet(panels)), sheet)
     return Demo(tuple(rows), sheet)

@@ -17,7 +17,7 @@ import numpy as np
 from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number, listed
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import DataError, OptionError, WriteError
+from limpid.core.errors import DataError, OptionError
 from limpid.evaluation.benchmark import measure
 from limpid.evaluation.datasets import Dataset, resolve
 from limpid.evaluation.frontier import FrontierRow, Kind, frontier_csv
@@ -26,13 +26,14 @@ from limpid.evaluation.plots import new_figure
 from limpid.evaluation.protocol import protocol
 from limpid.evaluation.published import PUBLISHED, Published
 from limpid.evaluation.scale import PEAK
-from limpid.evaluation.speed import PROBE_PX, best_seconds, call_seconds, fitting_side, noisy_picture
+from limpid.evaluation.speed import megapixels_per_s, noisy_picture, timed
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.io.atomic import replacing
+from limpid.io.paths import created_folder
 from limpid.models.store import shipped_names
 from limpid.workflows.benchmark import DEFAULT_SIGMAS
 from limpid.workflows.models import load_model
-from limpid.workflows.published import Cost, cost_of, megapixels_per_s
+from limpid.workflows.published import Cost, cost_of
 
 __all__ = ["FRONTIER_DATA", "Frontier", "frontier"]
 
@@ -147,7 +148,7 @@ def frontier(
     new_figure()  # says now, not after an hour, where matplotlib is missing
     left_out: dict[str, str] = {}
     datasets = _resolved(names, left_out)
-    folder = _created(Path(output))
+    folder = created_folder(Path(output))
     work = _Work(sigmas=sigmas, seed=seed, threads=threads, seconds=seconds, published=published, left_out=left_out)
     count = len(datasets) * len(sigmas) * (len(shipped_names()) + len(CLASSICAL) + len(published))
     rows: list[FrontierRow] = []
@@ -186,16 +187,6 @@ def _resolved(names: Sequence[Any], left_out: dict[str, str]) -> list[Dataset]:
     if not found:
         raise DataError(f"none of the data sets can be had: {'; '.join(left_out.values())}")
     return found
-
-
-def _created(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(
-            f"the folder {folder} can't be created ({error.strerror}); name another.", source=str(folder)
-        ) from error
-    return folder
 
 
 class _Work:
@@ -280,19 +271,15 @@ class _Work:
 
 def _measured_cost(denoiser: Denoiser, channels: int, sigma: float, seconds: float) -> Cost:
     """Return what a denoiser costs that is here as it is used."""
-    small = noisy_picture(channels, PROBE_PX, sigma=sigma)
-    guess = [call_seconds(denoiser, small, sigma=sigma) for _ in range(2)][1]
-    side = fitting_side(guess, limit_s=seconds)
-    noisy = noisy_picture(channels, side, sigma=sigma)
-    took = best_seconds(denoiser, noisy, sigma=sigma, limit_s=seconds)
+    side, took = timed(denoiser, channels, sigma=sigma, limit_s=seconds)
     speed: dict[str, Any] = {"megapixels_per_s": megapixels_per_s(side, took), "frame_px": side}
     if not isinstance(denoiser, NetworkDenoiser) or channels not in denoiser.models:
         return Cost(**speed)
-    card = denoiser.models[channels].card
+    card, plane = denoiser.models[channels].card, noisy_picture(channels, side, sigma=sigma).planes()[0] / PEAK
     return Cost(
         **speed,
         runtime=denoiser.runtime.name,
-        precision=denoiser.precision_for(noisy.planes()[0] / PEAK, np.full(channels, sigma / PEAK, np.float32)),
+        precision=denoiser.precision_for(plane, np.full(channels, sigma / PEAK, np.float32)),
         kmac_per_pixel=card.kmac_per_pixel,
         kmac_is="counted",
         parameters=card.weights,

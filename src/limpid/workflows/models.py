@@ -101,16 +101,11 @@ def load_model(
             Path(name), allow_pickle=allow_pickle, runtime=runtime, device=device, precision=precision, threads=threads
         )
     shipped = shipped_names()
+    choosing = name == "auto" and CAMERA in shipped
     if name == "auto":
         name = next((n for n in _PREFERENCE if n in shipped), "")
         if not name:
             raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
-        if CAMERA in shipped:
-            chosen = load_runtime(runtime, device=device, threads=threads)
-            white, camera = (
-                NetworkDenoiser(one, find_models(one), runtime=chosen, precision=precision) for one in (name, CAMERA)
-            )
-            return Choosing(white, camera)
     try:
         models = find_models(name)
     except ModelError as error:
@@ -118,7 +113,10 @@ def load_model(
     if name not in (*shipped, *(model.card.name for model in models.values())):
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
     chosen = load_runtime(runtime, device=device, threads=threads)
-    return NetworkDenoiser(name, models, runtime=chosen, precision=precision)
+    denoiser = NetworkDenoiser(name, models, runtime=chosen, precision=precision)
+    if not choosing:
+        return denoiser
+    return Choosing(denoiser, NetworkDenoiser(CAMERA, find_models(CAMERA), runtime=chosen, precision=precision))
 
 
 def _zero_shot() -> Denoiser:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from limpid.classical.bm3d import BM3D, bm3d_installed
-from limpid.core.denoiser import Denoiser
 from limpid.core.errors import MissingExtraError
+from limpid.core.plain import error_text
 from limpid.evaluation.published import Published
-from limpid.evaluation.speed import PROBE_PX, best_seconds, call_seconds, fitting_side, noisy_picture
+from limpid.evaluation.speed import best_seconds, fitting_side, megapixels_per_s, noisy_picture, probe_seconds, timed
 
 if TYPE_CHECKING:
     from limpid.inference.foreign.untrained import Untrained
 
-__all__ = ["Cost", "cost_of", "megapixels_per_s"]
+__all__ = ["Cost", "cost_of"]
 
 #: Told to what is timed; networks take as long for any.
 _SIGMA: Final = 25.0
@@ -71,12 +71,7 @@ def cost_of(published: Published, *, channels: int, seconds: float, threads: int
     try:
         return Cost(**counted, **_speed(network, seconds))
     except (RuntimeError, MemoryError) as error:  # torch and OpenVINO raise these where memory is short
-        return Cost(**counted, note=f"not timed: {' '.join(str(error).split())[:200] or 'not enough memory'}")
-
-
-def megapixels_per_s(side: int, seconds: float) -> float:
-    """Return the speed on a square."""
-    return side**2 / 1e6 / max(seconds, 1e-9)  # a clock too coarse to see the call must not divide by 0
+        return Cost(**counted, note=f"not timed: {error_text(error, 200) or 'not enough memory'}")
 
 
 def _as_published(published: Published, channels: int, note: str) -> Cost:
@@ -90,8 +85,7 @@ def _as_published(published: Published, channels: int, note: str) -> Cost:
 
 
 def _of_bm3d(channels: int, seconds: float) -> Cost:
-    side = fitting_side(_probed(BM3D(), channels), limit_s=seconds)
-    took = best_seconds(BM3D(), noisy_picture(channels, side, sigma=_SIGMA), sigma=_SIGMA, limit_s=seconds)
+    side, took = timed(BM3D(), channels, sigma=_SIGMA, limit_s=seconds)
     return Cost(megapixels_per_s=megapixels_per_s(side, took), frame_px=side)
 
 
@@ -100,24 +94,18 @@ def _speed(network: Untrained, seconds: float) -> dict[str, Any]:
 
     A first guess by torch, which needs no export, decides the size of the picture.
     """
-    probed = [(_probed(one.denoiser, network.channels), one) for one in network.in_torch()]
+    probed = [(probe_seconds(one.denoiser, network.channels, sigma=_SIGMA), one) for one in network.in_torch()]
     guess, in_torch = min(probed, key=lambda pair: pair[0])
     side = fitting_side(guess, limit_s=seconds)
     picture = noisy_picture(network.channels, side, sigma=_SIGMA)
-    timed = [
+    times = [
         (best_seconds(one.denoiser, picture, sigma=_SIGMA, limit_s=seconds), one)
         for one in (in_torch, *network.in_openvino(side))
     ]
-    took, fastest = min(timed, key=lambda pair: pair[0])
+    took, fastest = min(times, key=lambda pair: pair[0])
     return {
         "megapixels_per_s": megapixels_per_s(side, took),
         "frame_px": side,
         "runtime": fastest.denoiser.runtime.name,
         "precision": fastest.precision,
     }
-
-
-def _probed(denoiser: Denoiser, channels: int) -> float:
-    """Return the time of one call on the smallest picture, after one that warms up."""
-    picture = noisy_picture(channels, PROBE_PX, sigma=_SIGMA)
-    return [call_seconds(denoiser, picture, sigma=_SIGMA) for _ in range(2)][1]

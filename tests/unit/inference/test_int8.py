@@ -1,6 +1,7 @@
 """int8: real kernels, the numbers they should give, figures that decide, and fp32 where it was not calibrated."""
 
 import dataclasses
+from types import MappingProxyType
 
 import numpy as np
 import openvino as ov
@@ -8,7 +9,6 @@ import pytest
 from skimage import data
 
 from limpid.core.errors import ModelError, OptionError
-from limpid.inference import int8 as module
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.harmless import with_noise
 from limpid.inference.int8 import measure_int8
@@ -208,13 +208,13 @@ def test_auto_takes_int8_only_from_its_level_on(calibrated, runtime, monkeypatch
 
 
 def test_a_convolution_that_int8_harms_goes_back_to_fp32(tiny_model, runtime, monkeypatch):
-    prepared, bad = module._prepared, "decoder.0.0.first.weight"
+    made, bad = runtime.network, "decoder.0.0.first.weight"
 
-    def harmed(runtime, model, precision, ranges=module._NONE):
-        network = prepared(runtime, model, precision, ranges)
+    def harmed(content, *, precision, ranges=MappingProxyType({})):
+        network = made(content, precision=precision, ranges=ranges)
         return (lambda noisy, level: network(noisy, level) + np.float32(0.1)) if bad in ranges else network
 
-    monkeypatch.setattr(module, "_prepared", harmed)
+    monkeypatch.setattr(runtime, "network", harmed)
     found = measure_int8(runtime, tiny_model, PICTURES, crops=8)
     assert found.allowed
     assert len(found.ranges) == 6  # of eight, which four groups hold
@@ -222,13 +222,13 @@ def test_a_convolution_that_int8_harms_goes_back_to_fp32(tiny_model, runtime, mo
 
 
 def test_a_network_that_int8_harms_everywhere_is_not_allowed_and_tells_its_figures(tiny_model, runtime, monkeypatch):
-    prepared = module._prepared
+    made = runtime.network
 
-    def harmed(runtime, model, precision, ranges=module._NONE):
-        network = prepared(runtime, model, precision, ranges)
+    def harmed(content, *, precision, ranges=MappingProxyType({})):
+        network = made(content, precision=precision, ranges=ranges)
         return (lambda noisy, level: network(noisy, level) + np.float32(0.1)) if ranges else network
 
-    monkeypatch.setattr(module, "_prepared", harmed)
+    monkeypatch.setattr(runtime, "network", harmed)
     found = measure_int8(runtime, tiny_model, PICTURES, crops=4)
     assert not found.allowed
     assert found.worst == pytest.approx(0.1, abs=0.01)

@@ -9,7 +9,6 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from scipy import ndimage
 from skimage import data as pictures
 
@@ -20,9 +19,6 @@ from limpid.evaluation.metrics import psnr
 from limpid.io import read_image, write_image
 from limpid.io.formats.jpeg import recoded
 from limpid.models import store
-from limpid.models.cards import ModelCard
-from limpid.models.checkpoint import save_model
-from limpid.models.registry import build_network
 from limpid.noise.estimate import estimate_noise
 from limpid.noise.result import NO_NOISE, UNKNOWN, NoiseEstimate
 from limpid.workflows import denoise as denoising
@@ -40,40 +36,12 @@ from limpid.workflows.task import DenoiseTask
 SIGMA = 12
 
 
-def save_camera(folder, seed):
-    """Write a small network of random weights with the name of one that ships as ``camera``."""
-    torch.manual_seed(seed)
-    parameters = {"channels": 3, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
-    network = build_network("unet", parameters)
-    card = ModelCard(
-        name="camera-color",
-        architecture="unet",
-        parameters=parameters,
-        channels=3,
-        weights=sum(p.numel() for p in network.parameters()),
-        kmac_per_pixel=1.0,
-        sigma_max=0.2,
-        bf16_sigma_min=1.0,
-        halo_px=32,
-        bytes_per_pixel=448,
-        size_multiple=4,
-        noise="none",
-        data="none",
-        recipe="none",
-        licence="Apache-2.0",
-        metrics={},
-        sha256="",
-        blind=True,
-    )
-    save_model(network, card, folder)
-
-
 @pytest.fixture(scope="module")
-def cameras(tmp_path_factory):
-    """Return two such networks."""
+def cameras(tmp_path_factory, save_tiny):
+    """Return two small networks of random weights, with the name of one that ships as ``camera``."""
     folders = [tmp_path_factory.mktemp("cameras") / str(seed) for seed in range(2)]
     for seed, folder in enumerate(folders):
-        save_camera(folder, seed)
+        save_tiny(folder, name="camera-color", channels=3, seed=seed, bf16_sigma_min=1.0, blind=True)
     return folders
 
 

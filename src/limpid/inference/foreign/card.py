@@ -133,7 +133,8 @@ class OnnxCard:
     def to_json(self) -> str:
         """Return the card in one line, without what it doesn't say."""
         told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps({k: v for k, v in told.items() if v is not None and v is not False and v != math.inf})
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        return json.dumps({name: value for name, value in told.items() if value != defaults[name]})
 
 
 def _fits(key: str, value: Any) -> bool:

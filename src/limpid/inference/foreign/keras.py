@@ -17,6 +17,7 @@ import numpy as np
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
+from limpid.core.plain import error_text
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
 from limpid.inference.foreign.reach import found_halo, found_multiple
 from limpid.inference.foreign.squares import in_squares
@@ -118,7 +119,7 @@ def _opened(keras: ModuleType, path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # layers may raise anything while they are built
-        why = " ".join(str(error).split()).partition(". ")[0][:200]
+        why = error_text(error).partition(". ")[0][:200]
         raise ModelError(
             f"{path} can't be opened: {why}. Only layers that come with Keras can be used, and no lambdas.",
             source=str(path),

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from limpid.core.errors import ModelError
+from limpid.core.plain import error_text
 from limpid.core.tiling import round_up
 from limpid.inference.calibrate import measure_halo
 from limpid.inference.precision import made_picture
@@ -83,5 +84,5 @@ def found_multiple(network: Network, *, channels: int) -> int:
                 return multiple
         except (ModelError, RuntimeError, ValueError, TypeError) as error:  # as runtimes raise at sizes that don't fit
             problem = error
-    why = f": {' '.join(str(problem).split())[:200]}" if problem else ""
+    why = f": {error_text(problem, 200)}" if problem else ""
     raise ModelError(f"the network returns no image of the size it is given, whatever that is{why}")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
+from limpid.core.plain import error_text
 from limpid.core.tiling import round_up
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
@@ -139,7 +140,7 @@ def _exported(module: Residual, path: Path, sizes: Sizes, *, channels: int, alig
         content = to_onnx(alone, channels=channels, size_multiple=multiple, weights="fp32")
     except Exception as error:  # the exporter raises errors of many kinds where it does not know an operation
         raise ModelError(
-            f"{path}: torch can't export this network to ONNX: {_short(error)}", source=str(path)
+            f"{path}: torch can't export this network to ONNX: {error_text(error, 200)}", source=str(path)
         ) from error
     if not _gives_the_same(content, alone, channels=channels, multiple=multiple):
         raise ModelError(
@@ -156,8 +157,7 @@ def _gives_the_same(content: bytes, module: nn.Module, *, channels: int, multipl
     with torch.inference_mode():
         expected = module(*(torch.from_numpy(array) for array in (noisy, level))).numpy()
     try:
-        run = OpenVINORuntime().prepare(content, precision="fp32")
-        found = run({"noisy": noisy, "level": level})["residual"]
+        found = OpenVINORuntime().network(content, precision="fp32")(noisy, level)
     except RuntimeError:
         return False
     return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _EXPORT_TOLERANCE)
@@ -232,9 +232,5 @@ def _check(found: Any, path: Path, spandrel: ModuleType) -> None:
 
 def _unfit(path: Path, error: Exception) -> ModelError:
     return ModelError(
-        f"{path}: the weights don't fit the architecture they look like: {_short(error)}", source=str(path)
+        f"{path}: the weights don't fit the architecture they look like: {error_text(error, 200)}", source=str(path)
     )
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from limpid.core.denoiser import Capabilities
 from limpid.core.errors import ModelError
-from limpid.core.image import FloatArray
+from limpid.core.plain import error_text
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes
 from limpid.inference.foreign.spandrel import Residual, imported_spandrel
 from limpid.inference.precision import made_picture
@@ -108,13 +108,13 @@ class Untrained:
         runtime = OpenVINORuntime(threads=self._threads)
         try:
             content = self._exported(side)
-            exact = _residual(runtime, content, "fp32")
+            exact = runtime.network(content, precision="fp32")
             self._check(exact, side)
         except (ModelError, RuntimeError) as error:
-            _log.warning("%s runs in torch only: %s", self.architecture, " ".join(str(error).split())[:200])
+            _log.warning("%s runs in torch only: %s", self.architecture, error_text(error, 200))
             return
         for precision in _without_int8(runtime):
-            network = exact if precision == "fp32" else _residual(runtime, content, precision)
+            network = exact if precision == "fp32" else runtime.network(content, precision=precision)
             yield self._candidate(runtime, network, precision)
 
     def _exported(self, side: int) -> bytes:
@@ -148,15 +148,6 @@ class Untrained:
 def _without_int8(runtime: Runtime) -> list[Precision]:
     """Return the arithmetic of a device that needs no calibration, which random weights can't have."""
     return [precision for precision in runtime.precisions if precision != "int8"]
-
-
-def _residual(runtime: OpenVINORuntime, content: bytes, precision: Precision) -> Network:
-    run = runtime.prepare(content, precision=precision)
-
-    def network(noisy: FloatArray, level: FloatArray) -> FloatArray:
-        return run({"noisy": noisy, "level": level})["residual"]
-
-    return network
 
 
 def _dncnn(channels: int) -> nn.Module:

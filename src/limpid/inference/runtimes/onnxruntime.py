@@ -10,6 +10,7 @@ import onnxruntime
 
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
+from limpid.core.plain import error_text
 from limpid.inference.runtimes import Network, Precision
 from limpid.models.store import StoredModel
 
@@ -71,7 +72,7 @@ class ONNXRuntime:
         try:
             session = onnxruntime.InferenceSession(model.network, options, providers=self._providers)
         except Exception as error:  # its errors have no other common root
-            raise ModelError(f"ONNX Runtime can't read the network: {' '.join(str(error).split())[:300]}") from error
+            raise ModelError(f"ONNX Runtime can't read the network: {error_text(error, 300)}") from error
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:

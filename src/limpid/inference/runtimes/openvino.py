@@ -16,6 +16,7 @@ import openvino as ov
 
 from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
+from limpid.core.plain import error_text
 from limpid.inference.compiled import keep, kept
 from limpid.inference.quantise import costs, observe, quantise
 from limpid.inference.runtimes import PRECISIONS, Network, Precision
@@ -91,8 +92,13 @@ class OpenVINORuntime:
         if compiled is None:
             compiled = self._compiled(content, precision, ranges)
             keep(decisive, compiled.export_model().getvalue())
-        run = _run(compiled)
-        return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
+        return _network(_run(compiled))
+
+    def network(
+        self, content: bytes, *, precision: Precision, ranges: Mapping[str, Sequence[float]] = _NONE
+    ) -> Network:
+        """Return what runs the ONNX file of a limpid network, which is not kept; arguments as of :meth:`prepare`."""
+        return _network(self.prepare(content, precision=precision, ranges=ranges))
 
     def observer(self, model: StoredModel) -> Callable[[FloatArray, FloatArray], dict[str, FloatArray]]:
         """Return what tells the largest magnitudes in the input of each convolution that could be int8.
@@ -185,7 +191,11 @@ class OpenVINORuntime:
         try:
             return self._core.read_model(content)
         except RuntimeError as error:
-            raise ModelError(f"OpenVINO can't read the network: {' '.join(str(error).split())[:300]}") from error
+            raise ModelError(f"OpenVINO can't read the network: {error_text(error, 300)}") from error
+
+
+def _network(run: Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]) -> Network:
+    return lambda noisy, level: run({"noisy": noisy, "level": level})["residual"]
 
 
 def _run(compiled: ov.CompiledModel) -> Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]:

@@ -14,7 +14,7 @@ from limpid.noise.levels import level_maps
 from limpid.noise.models import in_unit_of
 from limpid.training.camera.photograph import draw_shot
 from limpid.training.config import Camera, Noise
-from limpid.training.data import Pool, reduce
+from limpid.training.data import Pool, central
 from limpid.training.strategies.base import Predict
 from limpid.training.validation import Validation
 
@@ -53,7 +53,7 @@ class PhotographValidation:
         for picture in pool.pictures:
             for _ in range(_SHOTS):
                 shot = draw_shot(camera, rng)
-                scene = _middle(picture, shot.scene_px(_SIDE_PX))
+                scene = torch.from_numpy(np.ascontiguousarray(central(picture, shot.scene_px(_SIDE_PX))))
                 noisy, clean = shot.take(scene, rng, side_px=_SIDE_PX)
                 sigma = (noisy - clean).square().mean((1, 2), keepdim=True).sqrt()
                 levels = (sigma.expand_as(noisy), _measured_level(noisy))
@@ -76,13 +76,6 @@ class PhotographValidation:
         means = np.mean(scores, axis=0)
         names = ("psnr_noisy", "psnr_told", "psnr_measured")
         return {name: float(mean) for name, mean in zip(names, means, strict=True)} | self._white(network)
-
-
-def _middle(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], side_px: int) -> Tensor:
-    """Return the middle of a picture, reduced as far as it goes, shape (3, side_px, side_px)."""
-    small = reduce(picture, max(1, min(picture.shape[:2]) // side_px))
-    y, x = ((length - side_px) // 2 for length in small.shape[:2])
-    return torch.from_numpy(np.ascontiguousarray(small[y : y + side_px, x : x + side_px].transpose(2, 0, 1)))
 
 
 def _measured_level(noisy: Tensor) -> Tensor:
