@@ -125,8 +125,8 @@ class Camera:
         Share of sensors whose rows have offsets of their own.
     rounded_share : float
         Share of sensors whose values are rounded to 10, 12 or 14 bits.
-    sharpened_share, smoothed_share : float
-        Share of cameras that sharpen, and that smooth colours.
+    reduced_share, sharpened_share, smoothed_share : float
+        Share of cameras that reduce noise in brightness, that sharpen, and that smooth colours.
     jpeg_share : float
         Share of photographs that were JPEG files.
     halved_share : float
@@ -153,8 +153,9 @@ class Camera:
     gain: tuple[float, float] = (1e-4, 1.2e-2)
     rows_share: float = 0.15
     rounded_share: float = 0.5
+    reduced_share: float = 0.5
     sharpened_share: float = 0.4
-    smoothed_share: float = 0.4
+    smoothed_share: float = 0.5
     jpeg_share: float = 0.6
     halved_share: float = 0.2
     resized_share: float = 0.3

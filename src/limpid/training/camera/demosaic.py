@@ -1,7 +1,9 @@
-"""Colour from a mosaic: the two missing colours of each pixel from its neighbours, by linear filters."""
+"""Colour from a mosaic: the two missing colours of each pixel from its neighbours."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import torch
@@ -10,10 +12,10 @@ from torch.nn import functional
 
 from limpid.training.camera.sensor import Mosaic
 
-__all__ = ["DEMOSAICS", "REACH_PX", "demosaicked"]
+__all__ = ["DEMOSAICS"]
 
 #: Pixels around each that the filters look at.
-REACH_PX: Final = 2
+_REACH_PX: Final = 2
 
 _CROSS: Final = [[0, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]]
 _BESIDE: Final = [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
@@ -49,34 +51,18 @@ def _bank(green: list[list[int]], beside: list[list[int]], corners: list[list[in
     return (filters / filters.sum((1, 2), keepdim=True))[:, None]
 
 
-#: Filters by name: means of the nearest pixels of a colour, and the same corrected by the gradient of the colour that
-#: is known (H. S. Malvar, L. He, R. Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color
-#: images", ICASSP 2004, figure 2).
-DEMOSAICS: Final = {
-    "bilinear": _bank(_CROSS, _BESIDE, _CORNERS),
-    "malvar": _bank(_GREEN_BY_GRADIENT, _BESIDE_BY_GRADIENT, _CORNERS_BY_GRADIENT),
-}
+_BILINEAR: Final = _bank(_CROSS, _BESIDE, _CORNERS)
+_BY_GRADIENT: Final = _bank(_GREEN_BY_GRADIENT, _BESIDE_BY_GRADIENT, _CORNERS_BY_GRADIENT)
+
+#: Along a row: green at red or blue, and two differences that tell how much the picture changes.
+_ALONG: Final = torch.tensor(
+    [[-1 / 4, 1 / 2, 1 / 2, 1 / 2, -1 / 4], [0, -1, 0, 1, 0], [-1, 0, 2, 0, -1]], dtype=torch.float32
+)[:, None, None]
 
 
-def demosaicked(seen: Tensor, mosaic: Mosaic, filters: Tensor) -> Tensor:
-    """Return the colours of mosaics.
-
-    Parameters
-    ----------
-    seen : Tensor, shape (N, H, W)
-        Values behind the filters; H and W are even.
-    mosaic : Mosaic
-        Which filter is where.
-    filters : Tensor, shape (4, 1, 5, 5)
-        One of :data:`DEMOSAICS`.
-
-    Returns
-    -------
-    Tensor, shape (N, 3, H, W)
-    """
-    # A mirror image about the last pixel goes on with the mosaic.
-    around = functional.pad(seen[:, None], [REACH_PX] * 4, mode="reflect")
-    green, beside, above, corners = functional.conv2d(around, filters).unbind(1)
+def _filtered(seen: Tensor, mosaic: Mosaic, *, filters: Tensor) -> Tensor:
+    """Return colours by linear filters, shape (4, 1, 5, 5)."""
+    green, beside, above, corners = functional.conv2d(_surrounded(seen), filters).unbind(1)
     colours = seen.new_empty((len(seen), 3, *seen.shape[1:]))
     for down, right, own, neighbour in mosaic.sites():
         at = (..., slice(down, None, 2), slice(right, None, 2))
@@ -89,3 +75,39 @@ def demosaicked(seen: Tensor, mosaic: Mosaic, filters: Tensor) -> Tensor:
             each[1][at] = green[at]
             (blue if own == 0 else red)[at] = corners[at]
     return colours
+
+
+def _directed(seen: Tensor, mosaic: Mosaic) -> Tensor:
+    """Return colours: green along the row or the column that changes less, the others by their difference to green."""
+    by_row, row_change = _along_rows(seen)
+    by_column, column_change = (found.mT for found in _along_rows(seen.mT))
+    green = torch.where(row_change < column_change, by_row, by_column)
+    for down, right, own, _ in mosaic.sites():
+        if own == 1:
+            at = (..., slice(down, None, 2), slice(right, None, 2))
+            green[at] = seen[at]
+    differences = _filtered(seen - green, mosaic, filters=_BILINEAR)
+    differences[:, 1] = 0
+    return green[:, None] + differences
+
+
+def _along_rows(seen: Tensor) -> tuple[Tensor, Tensor]:
+    green, first, second = functional.conv2d(_surrounded(seen), functional.pad(_ALONG, (0, 0, 2, 2))).unbind(1)
+    return green, first.abs() + second.abs()
+
+
+def _surrounded(seen: Tensor) -> Tensor:
+    # A mirror image about the last pixel goes on with the mosaic.
+    return functional.pad(seen[:, None], [_REACH_PX] * 4, mode="reflect")
+
+
+#: Ways to demosaic, by name. Each takes values behind the filters, shape (N, H, W) with H and W even, and which of
+#: them is where, and returns colours of shape (N, 3, H, W): by means of the nearest pixels of a colour; by the same
+#: corrected by the gradient of the colour that is known (H. S. Malvar, L. He, R. Cutler, "High-quality linear
+#: interpolation for demosaicing of Bayer-patterned color images", ICASSP 2004, figure 2); and along edges
+#: (J. F. Hamilton, J. E. Adams, US patent 5629734, 1997), where noise chooses directions and leaves short strokes.
+DEMOSAICS: Final[dict[str, Callable[[Tensor, Mosaic], Tensor]]] = {
+    "bilinear": partial(_filtered, filters=_BILINEAR),
+    "malvar": partial(_filtered, filters=_BY_GRADIENT),
+    "directed": _directed,
+}

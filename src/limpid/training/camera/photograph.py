@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from limpid.training.camera.demosaic import DEMOSAICS, demosaicked
+from limpid.training.camera.demosaic import DEMOSAICS
 from limpid.training.camera.development import Development, draw_development
 from limpid.training.camera.finish import Finish, as_stored, draw_finish
 from limpid.training.camera.sensor import Mosaic, Sensor, draw_sensor, mosaic_of
@@ -81,10 +81,10 @@ class Shot:
         signal = mosaic_of(self.development.sensed(scene), self.mosaic)
         seen = torch.stack([self.sensor.expose(signal, rng), signal.clamp(max=1)])
         balanced = self.development.balanced(seen, self.mosaic)
-        pictures = self.development.shown(demosaicked(balanced, self.mosaic, DEMOSAICS[self.demosaic]))
+        pictures = self.development.shown(DEMOSAICS[self.demosaic](balanced, self.mosaic))
         if self.halved:
             pictures = functional.avg_pool2d(pictures, 2)
-        noisy, clean = self.finish.corrected(pictures)
+        noisy, clean = self.finish.corrected(*pictures)
         both = torch.stack([self.finish.stored(noisy), clean])
         top, left = (_EDGE_PX + place for place in self.corner)
         side = self._stored_px(side_px)

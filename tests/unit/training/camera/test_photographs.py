@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data as pictures
 
-from limpid.training.camera.demosaic import DEMOSAICS, demosaicked
+from limpid.training.camera.demosaic import DEMOSAICS
 from limpid.training.camera.development import draw_development
 from limpid.training.camera.finish import Finish
 from limpid.training.camera.photograph import draw_shot
@@ -20,7 +20,16 @@ from limpid.training.config import Camera
 CORNERS = [Mosaic(row, column) for row in range(2) for column in range(2)]
 SEEDS = st.integers(0, 2**32 - 1)
 QUIET = Sensor(shot=1e-12, read=0.0, rows=0.0, darkest=-1.0, bits=None)
-PLAIN = Finish(sharp_px=1.0, sharpening=0.0, smooth_px=0.0, quality=None, subsampling="4:4:4")
+PLAIN = Finish(
+    window_px=1.5,
+    threshold=1.0,
+    reduction=0.0,
+    sharp_px=1.0,
+    sharpening=0.0,
+    smooth_px=0.0,
+    quality=None,
+    subsampling="4:4:4",
+)
 
 
 def picture(side=256):
@@ -56,19 +65,19 @@ def test_clipped_highlights_are_white():
 
 
 @pytest.mark.parametrize("mosaic", CORNERS)
-@pytest.mark.parametrize("filters", DEMOSAICS.values(), ids=DEMOSAICS)
-def test_a_mosaic_of_a_gray_slope_is_demosaicked_exactly(mosaic, filters):
+@pytest.mark.parametrize("demosaicked", DEMOSAICS.values(), ids=DEMOSAICS)
+def test_a_mosaic_of_a_gray_slope_is_demosaicked_exactly(mosaic, demosaicked):
     slope = torch.arange(32.0).view(-1, 1) / 100 + torch.arange(40.0) / 70
     colours = slope + torch.tensor([0.1, 0.5, 0.3])[:, None, None]
-    found = demosaicked(mosaic_of(colours, mosaic)[None], mosaic, filters)[0]
-    torch.testing.assert_close(found[:, 2:-2, 2:-2], colours[:, 2:-2, 2:-2])
+    found = demosaicked(mosaic_of(colours, mosaic)[None], mosaic)[0]
+    torch.testing.assert_close(found[:, 3:-3, 3:-3], colours[:, 3:-3, 3:-3])
 
 
 @pytest.mark.parametrize("mosaic", CORNERS)
-@pytest.mark.parametrize("filters", DEMOSAICS.values(), ids=DEMOSAICS)
-def test_demosaicking_keeps_what_the_sensor_has_seen(mosaic, filters):
+@pytest.mark.parametrize("demosaicked", DEMOSAICS.values(), ids=DEMOSAICS)
+def test_demosaicking_keeps_what_the_sensor_has_seen(mosaic, demosaicked):
     colours = picture(64)
-    found = demosaicked(mosaic_of(colours, mosaic)[None], mosaic, filters)[0]
+    found = demosaicked(mosaic_of(colours, mosaic)[None], mosaic)[0]
     torch.testing.assert_close(mosaic_of(found, mosaic), mosaic_of(colours, mosaic))
 
 
@@ -76,10 +85,20 @@ def test_filters_that_look_at_gradients_come_nearer_to_the_picture():
     colours = picture()
     seen = mosaic_of(colours, Mosaic(0, 0))[None]
     error = {
-        name: float((demosaicked(seen, Mosaic(0, 0), filters)[0] - colours).square().mean())
-        for name, filters in DEMOSAICS.items()
+        name: float((demosaicked(seen, Mosaic(0, 0))[0] - colours).square().mean())
+        for name, demosaicked in DEMOSAICS.items()
     }
     assert error["malvar"] < 0.5 * error["bilinear"]
+    assert error["directed"] < 0.5 * error["bilinear"]
+
+
+def test_demosaicking_along_edges_chooses_the_edge():
+    edge = torch.full((3, 32, 32), 0.2)
+    edge[:, 15:] = 0.8
+    for turned in (edge, edge.mT):
+        seen = mosaic_of(turned, Mosaic(0, 0))[None]
+        found = DEMOSAICS["directed"](seen, Mosaic(0, 0))[0, 1]
+        torch.testing.assert_close(found[3:-3, 3:-3], turned[1, 3:-3, 3:-3])
 
 
 def test_a_sensors_noise_has_the_moments_of_counted_light():
@@ -145,17 +164,30 @@ def test_a_photograph_begins_at_any_place_of_a_block():
 
 
 def test_sharpening_makes_edges_steeper_and_smoothing_spares_brightness():
-    edge = torch.full((1, 3, 32, 32), 0.3)
+    edge = torch.full((3, 32, 32), 0.3)
     edge[..., 16:] = 0.6
-    sharp = dataclasses.replace(PLAIN, sharpening=1.0).corrected(edge)
+    sharp = dataclasses.replace(PLAIN, sharpening=1.0).corrected(edge, edge)[0]
     assert float(sharp[..., 16].mean()) > 0.62
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    colours = 0.2 + 0.6 * torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    smooth = dataclasses.replace(PLAIN, smooth_px=1.5).corrected(colours)
-    inside = (smooth > 0).all(1, keepdim=True) & (smooth < 1).all(1, keepdim=True)
-    luma, before = ((weights * one).sum(1, keepdim=True)[inside] for one in (smooth, colours))
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    colours = 0.2 + 0.6 * torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(0))
+    smooth = dataclasses.replace(PLAIN, smooth_px=1.5).corrected(colours, colours)[0]
+    inside = (smooth > 0).all(0, keepdim=True) & (smooth < 1).all(0, keepdim=True)
+    luma, before = ((weights * one).sum(0, keepdim=True)[inside] for one in (smooth, colours))
     torch.testing.assert_close(luma, before)
-    assert float((smooth[:, 0] - smooth[:, 1]).std()) < 0.5 * float((colours[:, 0] - colours[:, 1]).std())
+    assert float((smooth[0] - smooth[1]).std()) < 0.5 * float((colours[0] - colours[1]).std())
+
+
+def test_reduced_noise_is_weaker_and_coarser_and_edges_stay():
+    clean = torch.full((3, 128, 128), 0.3)
+    clean[..., 64:] = 0.8
+    noisy = clean + 0.03 * torch.randn(clean[:1].shape, generator=torch.Generator().manual_seed(0))
+    reduced, target = dataclasses.replace(PLAIN, reduction=1.0).corrected(noisy, clean)
+    flat = (reduced - target)[0, 8:-8, 8:52]
+    assert 0.1 * 0.03 < float(flat.std()) < 0.7 * 0.03
+    beside = float((flat[:, 1:] * flat[:, :-1]).mean() / flat.square().mean())
+    assert beside > 0.2
+    torch.testing.assert_close(target[:, :, 62:66], clean[:, :, 62:66], atol=0.02, rtol=0)
+    torch.testing.assert_close(target[..., :56], clean[..., :56])
 
 
 def test_a_stored_picture_has_8_bits_and_through_jpeg_it_is_another_one():
