@@ -7,15 +7,15 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from int8 import CROPS, seen_pieces
+from calibrate import CROPS, large_pictures, seen_pieces
 
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
 from limpid.models.checkpoint import write_card
 from limpid.models.store import StoredModel, find_models
-from limpid.training.artefact import HALO_LIMIT_PX, write_model
+from limpid.training.artefact import write_model
 from limpid.training.config import TrainConfig
-from limpid.training.data import open_pool, reduce
+from limpid.training.data import open_pool
 from limpid.training.start import initial_network
 from limpid.workflows.benchmark import benchmark
 
@@ -49,7 +49,7 @@ def main() -> None:
         args.out or WEIGHTS / config.name,
         config,
         sigma_max=config.noise.sigma_max / 255,
-        pictures=[reduce(p, 1).transpose(2, 0, 1) for p in held_out.pictures if min(p.shape[:2]) >= 3 * HALO_LIMIT_PX],
+        pictures=large_pictures(held_out),
         noise=(NOISE if config.camera is None else CAMERA_NOISE).format(sigma_max=config.noise.sigma_max),
         data=f"{config.data.pool}: openly licensed photographs, named in recipes/DATA.md",
         recipe=f"recipes/{args.recipe.name}, seed {config.seed}, {config.steps} steps, from {start(config)}",

@@ -20,6 +20,7 @@ from limpid.core.plain import error_text
 from limpid.inference.compiled import keep, kept
 from limpid.inference.quantise import costs, observe, quantise
 from limpid.inference.runtimes import PRECISIONS, Network, Precision
+from limpid.inference.twofold import REST, parts, take_rest
 from limpid.models.int8 import checked_int8
 from limpid.models.store import StoredModel
 
@@ -30,6 +31,9 @@ _log = logging.getLogger(__name__)
 #: In int8, of what has no type of its own: rounding the pixels themselves to bf16, in the first convolution, would cost
 #: more than all of int8 does.
 _HINTS = {"int8": "f32", "bf16": "bf16", "fp32": "f32"}
+
+#: Raised whenever something else is made of a network before it is compiled, so that none made otherwise is read back.
+_EDITION: Final = 2
 
 _NONE: Final[Mapping[str, Sequence[float]]] = {}
 
@@ -87,7 +91,9 @@ class OpenVINORuntime:
         ranges = checked_int8(model.card.int8, name=model.card.name).ranges if precision == "int8" else _NONE
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # Threads are none of it: they are told when it is read.
-        decisive = f"{self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256} {ranges}"
+        decisive = (
+            f"{_EDITION} {self.device} {ov.__version__} {sorted(capabilities)} {precision} {model.card.sha256} {ranges}"
+        )
         compiled = self._read_back(decisive, self._config(precision))
         if compiled is None:
             compiled = self._compiled(content, precision, ranges)
@@ -160,6 +166,8 @@ class OpenVINORuntime:
         graph = self._read(content)
         if ranges:
             quantise(graph, ranges, rest="bf16" if "bf16" in self.precisions else "f32")
+        if precision == "bf16":
+            take_rest(graph)
         with _few_kernels_kept():
             return self._core.compile_model(graph, "CPU", self._config(precision))
 
@@ -204,6 +212,9 @@ def _run(compiled: ov.CompiledModel) -> Callable[[Mapping[str, FloatArray]], Map
     lock = threading.Lock()
 
     def run(inputs: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        if REST in used:
+            noisy, rest = parts(inputs["noisy"])
+            inputs = {**inputs, "noisy": noisy, REST: rest}
         with lock:
             given = {name: value for name, value in inputs.items() if name in used}
             outputs = request.infer(given, share_inputs=True)

@@ -77,6 +77,8 @@ class TorchRuntime:
     def prepare(self, module: nn.Module, *, precision: Precision) -> Network:
         """Return a module that is called as ``module(noisy, level)``, ready to run."""
         network = module.eval().to(self.torch_device, memory_format=layout_of(module))  # type: ignore[call-overload]
+        if precision == "bf16":
+            _spare_pixels(network, self.torch_device)
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -94,3 +96,19 @@ class TorchRuntime:
         # torch warns of arrays that are read-only, as a level for all pixels is.
         tensor = torch.from_numpy(np.require(array, requirements="W"))
         return tensor.to(self.torch_device, memory_format=channels_last(tensor))
+
+
+def _spare_pixels(network: nn.Module, device: torch.device) -> None:
+    """Let the first convolution multiply in fp32: what bf16 would round there are the pixels themselves."""
+    first = next(
+        (module for module in network.modules() if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)), None
+    )
+    if first is None:
+        return
+    plain = first.forward
+
+    def forward(values: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device.type, enabled=False):
+            return plain(values.float())
+
+    first.forward = forward  # type: ignore[method-assign, assignment]

@@ -1,18 +1,17 @@
-"""Calibrate shipped models for int8, and write it into their cards: python recipes/int8.py fast-gray fast-color
+"""Measure halo, bf16 and int8 of shipped models again, into their cards: python recipes/calibrate.py fast-gray ...
 
-Ranges come from the pictures of the pool that networks are trained on, figures from those held out.
+Ranges of int8 come from the pictures of the pool that networks are trained on, figures from those held out.
 """
 
 import argparse
-import dataclasses
 
 import numpy as np
 
 from limpid.core.image import FloatArray
-from limpid.inference.int8 import measure_int8
-from limpid.inference.runtimes.openvino import OpenVINORuntime
+from limpid.inference.calibrate import calibrated
 from limpid.models.checkpoint import write_card
 from limpid.models.store import find_models
+from limpid.training.artefact import HALO_LIMIT_PX
 from limpid.training.config import Data
 from limpid.training.data import Pool, open_pool, reduce
 
@@ -33,15 +32,23 @@ def main() -> None:
     for name in args.names:
         (model,) = find_models(name).values()
         training, held_out = open_pool(Data(pool=args.pool, channels=model.card.channels, reductions=_REDUCTIONS))
-        pictures = [reduce(picture, 1).transpose(2, 0, 1) for picture in held_out.pictures]
-        int8 = measure_int8(OpenVINORuntime(), model, pictures, crops=CROPS, seen=seen_pieces(training))
-        write_card(dataclasses.replace(model, card=dataclasses.replace(model.card, int8=int8)))
+        found = calibrated(
+            model, large_pictures(held_out), limit=HALO_LIMIT_PX, crops=CROPS, seen=seen_pieces(training)
+        )
+        write_card(found)
+        card, int8 = found.card, found.card.int8
+        print(f"{name}: halo {card.halo_px} pixels, bf16 harmless from {255 * card.bf16_sigma_min:.3g} of 255")
         if int8 is not None:
             worst, least = 255 * int8.worst, 255 * int8.sigma_min
             print(
-                f"{name}: allowed {int8.allowed}, {len(int8.ranges)} convolutions, worst pixel {worst:.2f} of 255, "
-                f"PSNR loss {dict(int8.psnr_loss)} dB, harmless from {least:.3g} of 255"
+                f"{name}: int8 allowed {int8.allowed}, {len(int8.ranges)} convolutions, worst pixel {worst:.2f} of "
+                f"255, PSNR loss {dict(int8.psnr_loss)} dB, harmless from {least:.3g} of 255"
             )
+
+
+def large_pictures(held_out: Pool) -> list[FloatArray]:
+    """Return those that are large enough to measure a halo on, as networks take them."""
+    return [reduce(p, 1).transpose(2, 0, 1) for p in held_out.pictures if min(p.shape[:2]) >= 3 * HALO_LIMIT_PX]
 
 
 def seen_pieces(training: Pool) -> list[FloatArray]:
