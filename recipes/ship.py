@@ -27,9 +27,9 @@ NOISE = (
     "level per pixel; the level is told, within a few per cent"
 )
 CAMERA_NOISE = (
-    "as cameras make it: Poisson-Gaussian behind a mosaic of colour filters, demosaicked, with tone curve, noise "
-    "reduction, sharpening, JPEG of quality 70 and more, and resized, in parts; white and correlated noise, sigma 0 to "
-    "{sigma_max:g} of 255, in a fifth of the patches; no level is told"
+    "as cameras make it: Poisson-Gaussian behind a mosaic of colour filters, demosaicked, with tone curve, sharpening, "
+    "JPEG of quality 70 and more, and resized, in parts; white and correlated noise, sigma 0 to {sigma_max:g} of 255, "
+    "in a fifth of the patches; the level is told as far from the truth as it is measured of such photographs"
 )
 
 

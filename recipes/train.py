@@ -38,7 +38,7 @@ def main() -> None:
         source, validate = Synthetic(training, config.noise), Validation(held_out)
     else:
         source = Photographed(training, config.camera, config.noise)
-        validate = PhotographValidation(held_out, config.camera)
+        validate = PhotographValidation(held_out, config.camera, config.noise)
     if config.teacher is not None:
         source = Taught(source, config.teacher, channels=config.data.channels)
     trainer = Trainer(config, network=network, source=source, folder=args.out, validate=validate)

@@ -15,7 +15,6 @@ from limpid.models.registry import ARCHITECTURES, build_network, is_volumetric
 #: Small parameters for each architecture and each kind of it; one that is added to the registry is added here.
 SMALL = {
     "unet": ("unet", {"widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}),
-    "unet, blind": ("unet", {"widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1], "blind": True}),
     "dncnn": ("dncnn", {"width": 16, "depth": 3}),
     "ffdnet": ("ffdnet", {"width": 16, "depth": 3}),
     "autoencoder": ("autoencoder", {"input_px": 12, "widths": [8, 16], "latent_dim": 10}),

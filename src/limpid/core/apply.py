@@ -33,6 +33,11 @@ _TILE_PIXELS_MOST: Final = 4_500_000
 #: Values written at a time, so that they stay in the processor's cache, and take no memory worth speaking of.
 _AT_ONCE: Final = 2**16
 
+#: Parts of a plane that tell what a denoiser removes: their side in pixels, and how far down and to the right they
+#: lie, as shares of the way.
+_PART_PX: Final = 512
+_PARTS: Final = ((0.0, 1 / 3), (1 / 3, 1.0), (2 / 3, 0.0), (1.0, 2 / 3))
+
 #: Shortest side of a tile, in pixels and in halos.
 _LEAST_SIDE_PX, _LEAST_HALOS = 64, 4
 
@@ -165,6 +170,8 @@ def _denoised_planes(
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
+        if denoiser.capabilities.level_again:
+            told = _level_removed(denoiser, scaled, told)
         if not callable(told) and not told.any():
             target[...] = part  # exactly, without a way through the unit range
             continue
@@ -217,6 +224,30 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
     squares = sum(np.square(tile.kept(level(scaled.read(tile)))).sum(axis=axes, dtype=np.float64) for tile in tiles)
     mean: FloatArray = np.sqrt(np.asarray(squares) / math.prod(lengths)).astype(np.float32)
     return mean
+
+
+def _level_removed(denoiser: Denoiser, scaled: _Scaled, level: Level) -> FloatArray:
+    """Return the root mean square of what a denoiser removes from some parts of a plane, channel by channel."""
+    parts = _parts(scaled.pixels.shape, align=denoiser.capabilities.align_px)
+    squares = []
+    for part in parts:
+        noisy = scaled.read(part)
+        removed = noisy - _denoised(denoiser, noisy, level(noisy) if callable(level) else level)
+        squares.append(np.square(removed).mean(axis=(0, 1), dtype=np.float64))
+    root: FloatArray = np.sqrt(np.mean(squares, axis=0)).astype(np.float32)
+    return root
+
+
+def _parts(shape: tuple[int, ...], *, align: int) -> set[Tile]:
+    """Return parts of a plane, spread over it: one, where it is no larger."""
+    side = round_up(_PART_PX, align)
+
+    def span(length: int, share: float) -> Span:
+        start = int(share * max(length - side, 0)) // align * align
+        stop = min(start + side, length)
+        return Span(start, stop, start, stop)
+
+    return {Tile((span(shape[0], down), span(shape[1], right))) for down, right in _PARTS}
 
 
 def _at_strengths(denoiser: Denoiser, unit: FloatArray, level: Level, strength: float, chroma: float) -> FloatArray:

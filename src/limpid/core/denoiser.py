@@ -26,6 +26,9 @@ class Capabilities:
     blind : bool
         Whether it judges the noise by itself, whatever level it is told. Strength then is the share of its change that
         is applied, all of it from 1 on.
+    level_again : bool
+        Whether it is told, for each plane, the level that it removes from parts of it at the level given first: where
+        noise is not white, that is nearer to the truth than what can be measured beforehand.
     sigma_max : float
         Largest level the denoiser was made for, as a share of the value range.
     halo_px : int or None
@@ -49,6 +52,7 @@ class Capabilities:
     channels: tuple[int, ...]
     level_map: bool
     blind: bool = False
+    level_again: bool = False
     sigma_max: float = float("inf")
     halo_px: int | None = None
     halo_planes: int | None = None

@@ -75,6 +75,7 @@ class NetworkDenoiser:
             channels=tuple(sorted(self.models)),
             level_map=True,
             blind=cards[0].blind,  # a family is of one kind
+            level_again=cards[0].blind,
             sigma_max=min(card.sigma_max for card in cards),
             halo_px=max(card.halo_px for card in cards),
             halo_planes=cards[0].halo_planes,

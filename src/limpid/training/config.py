@@ -115,7 +115,7 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """Noise as cameras make it (:mod:`limpid.training.camera`).
+    """Noise as cameras make it (:mod:`limpid.training.camera`), and what the network is told about it.
 
     Attributes
     ----------
@@ -140,6 +140,14 @@ class Camera:
         `correlated_share` of them.
     correlated_share : float
         See there.
+    level_error : float
+        Standard deviation of the logarithm of the level told about the true one.
+    level_lack, jpeg_lack : float
+        What that logarithm is too low by besides, in the mean of an exponential distribution: without, and after JPEG.
+    channel_error : float
+        Scale of the Laplace distribution of what the channels' logarithms differ by.
+    line_share : float
+        Share of photographs whose level is told as growing with the signal.
     """
 
     gain: tuple[float, float] = (1e-4, 1.2e-2)
@@ -154,6 +162,11 @@ class Camera:
     scale: tuple[float, float] = (0.5, 1.5)
     display_share: float = 0.2
     correlated_share: float = 0.5
+    level_error: float = 0.15
+    level_lack: float = 0.3
+    jpeg_lack: float = 0.7
+    channel_error: float = 0.18
+    line_share: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

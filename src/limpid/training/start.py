@@ -62,8 +62,7 @@ def check_network(network: nn.Module, config: TrainConfig) -> None:
     ------
     ConfigError
         If it does not take patches of a stage, has no prior and the strategy needs one, takes stacks and the patches
-        are of single planes or the other way round, the loss needs whole patches and the strategy picks pixels, or no
-        level is told to a U-Net that asks for one.
+        are of single planes or the other way round, or the loss needs whole patches and the strategy picks pixels.
     """
     name, strategy = config.architecture.name, build_strategy(config.strategy, config.strategy_parameters)
     multiple = int(network.size_multiple) * strategy.patch_multiple  # type: ignore[arg-type]  # attributes lack types
@@ -83,10 +82,6 @@ def check_network(network: nn.Module, config: TrainConfig) -> None:
         raise ConfigError(f"{name!r} takes stacks; say of how many planes a patch is (planes), such as 8.")
     if planes is not None and not is_volumetric(network):
         raise ConfigError(f"{name!r} takes single planes, got planes = {planes}; leave it out, or choose 'unet3d'.")
-    if config.camera is not None and getattr(network, "blind", None) is False:
-        raise ConfigError(
-            "of photographs ([camera]) no level is told; set blind = true in the architecture's parameters."
-        )
     if strategy.needs_prior and not hasattr(network, "prior"):
         raise ConfigError(
             f"{config.strategy!r} needs a network that says what the surroundings of a pixel say of it, which {name!r} "

@@ -250,6 +250,31 @@ def test_chroma_strength_of_a_blind_denoiser_leaves_luma_to_the_other():
     assert clean.values[0, 0] == pytest.approx([0.2 - 0.25, 0.4 - 0.25, 0.9 - 0.25])
 
 
+class Rows(Shrink):
+    """Takes more off in lower rows, whatever it is told."""
+
+    def __init__(self):
+        super().__init__(level_again=True, blind=True)
+
+    def denoise_plane(self, noisy, level):
+        self.seen.append((noisy.shape, np.array(level)))
+        return noisy - 0.1 * noisy
+
+
+@pytest.mark.parametrize(("shape", "parts"), [((40, 50), 1), ((1600, 40), 4), ((1600, 1700), 4)])
+def test_a_level_is_told_again_by_what_is_removed_from_parts_of_the_plane(shape, parts):
+    brightness = np.linspace(0.2, 1, shape[0], dtype=np.float32)[:, None]
+    image = Image.from_array(np.broadcast_to(brightness, shape).copy(), value_range=(0, 1))
+    denoiser = Rows()
+    denoise_image(image, denoiser, level=level(0.01))
+    *first, last = denoiser.seen
+    assert len(first) == parts
+    assert {float(told.max()) for _, told in first} == {np.float32(0.01)}
+    assert max(np.prod(size) for size, _ in first) <= 512**2
+    # Parts at the top and at the bottom and between: the whole, within a little.
+    assert last[1] == pytest.approx(0.1 * np.sqrt(np.mean(brightness**2)), rel=0.05)
+
+
 class Blend(Shrink):
     """Moves every value towards the mean of its 3 x 3 x 3 neighbours in the stack."""
 

@@ -80,8 +80,6 @@ class UNet(nn.Module):
         Residual blocks per scale on the way down, one entry for each of `widths`.
     decoder_blocks : sequence of int
         Residual blocks per scale on the way up, finest first: one entry fewer than `widths`.
-    blind : bool
-        Take no notice of the level: for noise whose level can't be measured well.
     """
 
     #: Image and level times a factor give the residual times that factor.
@@ -96,7 +94,6 @@ class UNet(nn.Module):
         widths: Sequence[int],
         blocks: Sequence[int],
         decoder_blocks: Sequence[int],
-        blind: bool = False,
     ) -> None:
         super().__init__()
         if len(blocks) != len(widths) or len(decoder_blocks) != len(widths) - 1:
@@ -109,8 +106,7 @@ class UNet(nn.Module):
         def body(width: int, count: int) -> nn.Sequential:
             return nn.Sequential(*(ResidualBlock(width, conv) for _ in range(count)))
 
-        self.blind = blind
-        self.stem = conv((4 if blind else 8) * channels, widths[0])
+        self.stem = conv(8 * channels, widths[0])
         self.encoder = nn.ModuleList(body(w, n) for w, n in zip(widths, blocks, strict=True))
         pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(down(a, b) for a, b in pairs)
@@ -133,7 +129,7 @@ class UNet(nn.Module):
         Tensor, shape (N, C, H, W)
             What to add to `noisy`.
         """
-        x = self.stem(self.layers.unshuffle(noisy if self.blind else torch.cat([noisy, level], dim=1)))
+        x = self.stem(self.layers.unshuffle(torch.cat([noisy, level], dim=1)))
         skips = []
         for encoder, down in zip(self.encoder, self.down, strict=False):
             x = encoder(x)

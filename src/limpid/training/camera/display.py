@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from limpid.training.camera.finish import as_stored
-from limpid.training.config import Noise
+from limpid.training.camera.told import told_level
+from limpid.training.config import Camera, Noise
 from limpid.training.degrade import add_noise
 
 __all__ = ["shown_with_noise"]
@@ -19,12 +20,17 @@ __all__ = ["shown_with_noise"]
 _FILTER_PX: Final = 7
 _BELL_PX: Final = (0.4, 1.5)
 
+#: Level that is told of a picture without noise, at most about: what rounding and texture are taken for.
+_NOTHING: Final = 1 / 255
+
 #: Share of pictures that are stored in 8 bits.
 _STORED_SHARE: Final = 0.5
 
 
-def shown_with_noise(clean: Tensor, noise: Noise, rng: np.random.Generator, *, correlated: bool) -> Tensor:
-    """Return a picture with noise.
+def shown_with_noise(
+    clean: Tensor, noise: Noise, camera: Camera, rng: np.random.Generator, *, correlated: bool
+) -> tuple[Tensor, Tensor]:
+    """Return a picture with noise, and the level that is told of it.
 
     Parameters
     ----------
@@ -32,6 +38,8 @@ def shown_with_noise(clean: Tensor, noise: Noise, rng: np.random.Generator, *, c
         In ``[0, 1]``.
     noise : Noise
         The distribution of its levels.
+    camera : Camera
+        Has the errors of the level of correlated noise.
     rng : numpy.random.Generator
         Source of all randomness.
     correlated : bool
@@ -39,12 +47,17 @@ def shown_with_noise(clean: Tensor, noise: Noise, rng: np.random.Generator, *, c
 
     Returns
     -------
-    Tensor, shape (3, H, W)
+    noisy, level : Tensor, shape (3, H, W)
     """
-    (noisy,), _ = add_noise(clean[None], noise, torch.Generator().manual_seed(int(rng.integers(2**63))))
+    noisy, level = (
+        t[0] for t in add_noise(clean[None], noise, torch.Generator().manual_seed(int(rng.integers(2**63))))
+    )
+    if not level.any():
+        return as_stored(clean), torch.full_like(level, _NOTHING * abs(rng.normal()))
     if correlated:
         noisy = clean + _correlated(noisy - clean, rng)
-    return as_stored(noisy) if rng.random() < _STORED_SHARE else noisy
+        level = told_level(noisy, clean, camera, rng, coded=False)
+    return as_stored(noisy) if rng.random() < _STORED_SHARE else noisy, level
 
 
 def _correlated(white: Tensor, rng: np.random.Generator) -> Tensor:
