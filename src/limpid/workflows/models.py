@@ -24,8 +24,9 @@ __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 #: The denoiser that learns from the image it is given.
 ZERO_SHOT = "zero-shot"
 
-#: What ``auto`` tries for white noise, best first.
+#: What ``auto`` tries for white noise, best first: the first that takes gray and colour.
 _PREFERENCE = ("best", "fast")
+_CHANNELS = {1, 3}
 
 
 def denoiser_names() -> list[str]:
@@ -103,7 +104,7 @@ def load_model(
     shipped = shipped_names()
     choosing = name == "auto" and CAMERA in shipped
     if name == "auto":
-        name = next((n for n in _PREFERENCE if n in shipped), "")
+        name = next((n for n in _PREFERENCE if n in shipped and find_models(n).keys() >= _CHANNELS), "")
         if not name:
             raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
     try:

@@ -104,6 +104,15 @@ def test_without_a_network_for_cameras_there_is_no_choice(installed):
     assert "chosen_for" not in done.image.metadata.provenance[-1].parameters
 
 
+def test_auto_takes_the_best_family_that_is_for_gray_and_colour(installed, save_tiny):
+    for name in ("best-gray", "best-color"):
+        shutil.rmtree(installed / name, ignore_errors=True)
+    for name, channels, taken in (("best-color", 3, "fast"), ("best-gray", 1, "best")):
+        save_tiny(installed / name, name=name, channels=channels)
+        forget()
+        assert load_model("auto").white.name == taken
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_auto_does_what_the_model_does_that_it_says(installed, kind):
     model, reason = KINDS[kind]
