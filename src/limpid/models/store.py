@@ -92,9 +92,22 @@ def shipped_models() -> tuple[StoredModel, ...]:
     return tuple(StoredModel.open(card.parent) for card in sorted(_SHIPPED.glob(f"*/{CARD_FILE}")))
 
 
-def shipped_names() -> list[str]:
-    """Return the names of shipped families: ``fast`` for ``fast-gray`` and ``fast-color``."""
-    return sorted({model.card.name.rpartition("-")[0] for model in shipped_models()})
+def shipped_names(*, channels: int | None = None) -> list[str]:
+    """Return the names of shipped families: ``fast`` for ``fast-gray`` and ``fast-color``.
+
+    Parameters
+    ----------
+    channels : int, optional
+        Of the images that they have to take: together, or, where one of a family is for gray, one by one.
+    """
+    takes = {channels, 1}
+    return sorted(
+        {
+            model.card.name.rpartition("-")[0]
+            for model in shipped_models()
+            if channels is None or model.card.channels in takes
+        }
+    )
 
 
 def find_models(name: str) -> Mapping[int, StoredModel]:

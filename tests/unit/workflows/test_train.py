@@ -16,7 +16,7 @@ import limpid
 from limpid.core.errors import ConfigError, DataError, OptionError
 from limpid.core.image import Image
 from limpid.io import write_image
-from limpid.models.store import StoredModel, shipped_models
+from limpid.models.store import StoredModel, find_models
 from limpid.training.checkpoint import stored_config
 from limpid.training.config import TrainConfig
 
@@ -130,7 +130,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(files: Path, tmp_path:
 
 
 def test_the_start_can_be_a_model(files: Path, tmp_path: Path) -> None:
-    start = shipped_models()[1].folder  # fast-gray, as a path
+    start = find_models("fast-gray")[1].folder
     done = tiny(files / "noisy", tmp_path / "mine", architecture=None, start_from=str(start), learning_rate=1e-7)
     mine, shipped = (
         np.asarray(limpid.denoise(files / "noisy" / "camera.png", model=model, sigma=SIGMA)).astype(int)

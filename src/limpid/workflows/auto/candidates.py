@@ -44,9 +44,10 @@ UNCHANGED: Final = Candidate("unchanged", "auto", 0.0)
 def ready(noise: NoiseEstimate) -> Iterator[Candidate]:
     """Yield what needs no training, for images with this noise."""
     yield UNCHANGED
-    for name in shipped_names():
+    channels = len(noise.channels)
+    for name in shipped_names(channels=channels):
         if name == CAMERA:
-            if kind_of(noise, channels=len(noise.channels))[0]:
+            if kind_of(noise, channels=channels)[0]:
                 yield Candidate(name, name)
             continue
         yield Candidate(name, name)
