@@ -33,8 +33,8 @@ _TILE_PIXELS_MOST: Final = 4_500_000
 #: Values written at a time, so that they stay in the processor's cache, and take no memory worth speaking of.
 _AT_ONCE: Final = 2**16
 
-#: Parts of a plane that tell what a denoiser removes: their side in pixels, and how far down and to the right they
-#: lie, as shares of the way.
+#: Parts of a plane that tell what a denoiser removes: their longest side in pixels, and how far down and to the right
+#: they lie, as shares of the way.
 _PART_PX: Final = 512
 _PARTS: Final = ((0.0, 1 / 3), (1 / 3, 1.0), (2 / 3, 0.0), (1.0, 2 / 3))
 
@@ -171,7 +171,7 @@ def _denoised_planes(
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
         if denoiser.capabilities.level_again:
-            told = _level_removed(denoiser, scaled, told)
+            told = _level_removed(denoiser, scaled, told, memory)
         if not callable(told) and not told.any():
             target[...] = part  # exactly, without a way through the unit range
             continue
@@ -226,11 +226,12 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
     return mean
 
 
-def _level_removed(denoiser: Denoiser, scaled: _Scaled, level: Level) -> FloatArray:
+def _level_removed(denoiser: Denoiser, scaled: _Scaled, level: Level, memory: int | None) -> FloatArray:
     """Return the root mean square of what a denoiser removes from some parts of a plane, channel by channel."""
-    parts = _parts(scaled.pixels.shape, align=denoiser.capabilities.align_px)
+    caps = denoiser.capabilities
+    side = min(_PART_PX, max(math.isqrt(tile_pixels(caps, memory)), _LEAST_SIDE_PX))
     squares = []
-    for part in parts:
+    for part in _parts(scaled.pixels.shape, side=round_up(side, caps.align_px), align=caps.align_px):
         noisy = scaled.read(part)
         removed = noisy - _denoised(denoiser, noisy, level(noisy) if callable(level) else level)
         squares.append(np.square(removed).mean(axis=(0, 1), dtype=np.float64))
@@ -238,9 +239,8 @@ def _level_removed(denoiser: Denoiser, scaled: _Scaled, level: Level) -> FloatAr
     return root
 
 
-def _parts(shape: tuple[int, ...], *, align: int) -> set[Tile]:
+def _parts(shape: tuple[int, ...], *, side: int, align: int) -> set[Tile]:
     """Return parts of a plane, spread over it: one, where it is no larger."""
-    side = round_up(_PART_PX, align)
 
     def span(length: int, share: float) -> Span:
         start = int(share * max(length - side, 0)) // align * align

@@ -275,6 +275,14 @@ def test_a_level_is_told_again_by_what_is_removed_from_parts_of_the_plane(shape,
     assert last[1] == pytest.approx(0.1 * np.sqrt(np.mean(brightness**2)), rel=0.05)
 
 
+def test_the_parts_that_tell_the_level_keep_to_the_memory():
+    image = noisy_image((1600, 1700), dtype=np.float32, value_range=(0, 255))
+    denoiser = Rows()
+    limit = 100**2 * denoiser.capabilities.bytes_per_pixel
+    denoise_image(image, denoiser, level=level(0.01), memory=limit)
+    assert [size[:2] for size, _ in denoiser.seen[:4]] == [(100, 100)] * 4
+
+
 class Blend(Shrink):
     """Moves every value towards the mean of its 3 x 3 x 3 neighbours in the stack."""
 

@@ -55,9 +55,10 @@ _BILINEAR: Final = _bank(_CROSS, _BESIDE, _CORNERS)
 _BY_GRADIENT: Final = _bank(_GREEN_BY_GRADIENT, _BESIDE_BY_GRADIENT, _CORNERS_BY_GRADIENT)
 
 #: Along a row: green at red or blue, and two differences that tell how much the picture changes.
-_ALONG: Final = torch.tensor(
-    [[-1 / 4, 1 / 2, 1 / 2, 1 / 2, -1 / 4], [0, -1, 0, 1, 0], [-1, 0, 2, 0, -1]], dtype=torch.float32
-)[:, None, None]
+_ALONG: Final = functional.pad(
+    torch.tensor([[-1 / 4, 1 / 2, 1 / 2, 1 / 2, -1 / 4], [0, -1, 0, 1, 0], [-1, 0, 2, 0, -1]])[:, None, None],
+    (0, 0, _REACH_PX, _REACH_PX),
+)
 
 
 def _filtered(seen: Tensor, mosaic: Mosaic, *, filters: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ def _directed(seen: Tensor, mosaic: Mosaic) -> Tensor:
 
 
 def _along_rows(seen: Tensor) -> tuple[Tensor, Tensor]:
-    green, first, second = functional.conv2d(_surrounded(seen), functional.pad(_ALONG, (0, 0, 2, 2))).unbind(1)
+    green, first, second = functional.conv2d(_surrounded(seen), _ALONG).unbind(1)
     return green, first.abs() + second.abs()
 
 

@@ -72,31 +72,21 @@ class Finish:
     quality: int | None
     subsampling: str
 
-    def corrected(self, noisy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a picture with less noise, smoother colours and sharper brightness, and the clean one treated alike.
+    def corrected(self, pictures: Tensor) -> Tensor:
+        """Return a noisy picture and the same without noise with less noise, smoother colours and sharper brightness.
 
-        Parameters
-        ----------
-        noisy, clean : Tensor, shape (3, H, W)
-            In ``[0, 1]``.
-
-        Returns
-        -------
-        noisy, clean : Tensor, shape (3, H, W)
-            In ``[0, 1]``. The clean one is smoothed where the noisy one is: between them is what became of the noise.
+        Both of shape (2, 3, H, W), in ``[0, 1]``. The clean one is smoothed where the noisy one is: between them is
+        what became of the noise.
         """
-        pictures = torch.stack([noisy, clean])
         if self.smooth_px:
             smooth = _blurred(pictures, self.smooth_px)
             pictures = smooth + _luma(pictures) - _luma(smooth)
         if self.reduction:
-            luma = _luma(pictures)
-            pictures = pictures - self.reduction * self._taken(luma)
+            pictures = pictures - self.reduction * self._taken(_luma(pictures))
         if self.sharpening:
             luma = _luma(pictures)
             pictures = pictures + self.sharpening * (luma - _blurred(luma, self.sharp_px))
-        noisy, clean = pictures.clamp(0, 1)
-        return noisy, clean
+        return pictures.clamp(0, 1)
 
     def _taken(self, luma: Tensor) -> Tensor:
         """Return what noise reduction takes from the brightness, shape (2, 1, H, W), of a noisy and a clean picture.

@@ -84,7 +84,7 @@ class Shot:
         pictures = self.development.shown(DEMOSAICS[self.demosaic](balanced, self.mosaic))
         if self.halved:
             pictures = functional.avg_pool2d(pictures, 2)
-        noisy, clean = self.finish.corrected(*pictures)
+        noisy, clean = self.finish.corrected(pictures)
         both = torch.stack([self.finish.stored(noisy), clean])
         top, left = (_EDGE_PX + place for place in self.corner)
         side = self._stored_px(side_px)

@@ -65,12 +65,13 @@ def test_clipped_highlights_are_white():
 
 
 @pytest.mark.parametrize("mosaic", CORNERS)
-@pytest.mark.parametrize("demosaicked", DEMOSAICS.values(), ids=DEMOSAICS)
-def test_a_mosaic_of_a_gray_slope_is_demosaicked_exactly(mosaic, demosaicked):
+@pytest.mark.parametrize(("name", "reach"), [("bilinear", 2), ("malvar", 2), ("directed", 3)])
+def test_a_mosaic_of_a_gray_slope_is_demosaicked_exactly(mosaic, name, reach):
     slope = torch.arange(32.0).view(-1, 1) / 100 + torch.arange(40.0) / 70
     colours = slope + torch.tensor([0.1, 0.5, 0.3])[:, None, None]
-    found = demosaicked(mosaic_of(colours, mosaic)[None], mosaic)[0]
-    torch.testing.assert_close(found[:, 3:-3, 3:-3], colours[:, 3:-3, 3:-3])
+    found = DEMOSAICS[name](mosaic_of(colours, mosaic)[None], mosaic)[0]
+    inside = (slice(None), slice(reach, -reach), slice(reach, -reach))
+    torch.testing.assert_close(found[inside], colours[inside])
 
 
 @pytest.mark.parametrize("mosaic", CORNERS)
@@ -164,24 +165,24 @@ def test_a_photograph_begins_at_any_place_of_a_block():
 
 
 def test_sharpening_makes_edges_steeper_and_smoothing_spares_brightness():
-    edge = torch.full((3, 32, 32), 0.3)
+    edge = torch.full((1, 3, 32, 32), 0.3)
     edge[..., 16:] = 0.6
-    sharp = dataclasses.replace(PLAIN, sharpening=1.0).corrected(edge, edge)[0]
+    sharp = dataclasses.replace(PLAIN, sharpening=1.0).corrected(edge)
     assert float(sharp[..., 16].mean()) > 0.62
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    colours = 0.2 + 0.6 * torch.rand((3, 32, 32), generator=torch.Generator().manual_seed(0))
-    smooth = dataclasses.replace(PLAIN, smooth_px=1.5).corrected(colours, colours)[0]
-    inside = (smooth > 0).all(0, keepdim=True) & (smooth < 1).all(0, keepdim=True)
-    luma, before = ((weights * one).sum(0, keepdim=True)[inside] for one in (smooth, colours))
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    colours = 0.2 + 0.6 * torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    smooth = dataclasses.replace(PLAIN, smooth_px=1.5).corrected(colours)
+    inside = (smooth > 0).all(1, keepdim=True) & (smooth < 1).all(1, keepdim=True)
+    luma, before = ((weights * one).sum(1, keepdim=True)[inside] for one in (smooth, colours))
     torch.testing.assert_close(luma, before)
-    assert float((smooth[0] - smooth[1]).std()) < 0.5 * float((colours[0] - colours[1]).std())
+    assert float((smooth[:, 0] - smooth[:, 1]).std()) < 0.5 * float((colours[:, 0] - colours[:, 1]).std())
 
 
 def test_reduced_noise_is_weaker_and_coarser_and_edges_stay():
     clean = torch.full((3, 128, 128), 0.3)
     clean[..., 64:] = 0.8
     noisy = clean + 0.03 * torch.randn(clean[:1].shape, generator=torch.Generator().manual_seed(0))
-    reduced, target = dataclasses.replace(PLAIN, reduction=1.0).corrected(noisy, clean)
+    reduced, target = dataclasses.replace(PLAIN, reduction=1.0).corrected(torch.stack([noisy, clean]))
     flat = (reduced - target)[0, 8:-8, 8:52]
     assert 0.1 * 0.03 < float(flat.std()) < 0.7 * 0.03
     beside = float((flat[:, 1:] * flat[:, :-1]).mean() / flat.square().mean())
