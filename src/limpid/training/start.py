@@ -30,7 +30,8 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     config : TrainConfig
         Its ``start_from`` is a model, by name or folder, or the folder of a run, whose averaged weights are taken.
     partly : bool
-        Take the weights that fit, where not all do.
+        Take the weights that fit, where not all do, and put those of a narrower layer into a wider one, so that what
+        is new changes nothing at first [1]_.
 
     Raises
     ------
@@ -38,6 +39,11 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
         If there is no such model, or the architecture can't be built.
     ConfigError
         If the weights to start from are not those of this network.
+
+    References
+    ----------
+    .. [1] T. Chen, I. Goodfellow, J. Shlens, "Net2Net: accelerating learning via knowledge transfer", ICLR 2016, with
+       new channels that nothing old listens to in place of copies of old ones.
     """
     torch.manual_seed(config.seed)
     network = build_network(config.architecture.name, config.architecture.parameters)
@@ -45,7 +51,9 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
         return network
     own, found = network.state_dict(), weights_of(config.start_from, config.data.channels)
     fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
-    if len(fitting) < len(own) and not partly:
+    if partly:
+        fitting |= _widened(network, {name: w for name, w in found.items() if name in own and name not in fitting})
+    elif len(fitting) < len(own):
         raise ConfigError(
             f"the weights of {config.start_from} don't fit this network: {len(fitting)} of {len(own)} tensors do; "
             "start from a model of the same network."
@@ -53,6 +61,22 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     _log.info("starting from %d of %d tensors of %s", len(fitting), len(own), config.start_from)
     network.load_state_dict({**own, **fitting})
     return network
+
+
+def _widened(network: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights of a network that contain narrower ones: none of the new inputs reaches an old output."""
+    widened = {}
+    for name, narrow in found.items():
+        wide = network.get_parameter(name).detach().clone()
+        if narrow.shape[2:] != wide.shape[2:] or len(narrow) > len(wide) or narrow.shape[1] > wide.shape[1]:
+            continue
+        layer = network.get_submodule(name.rpartition(".")[0])
+        inputs_first = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
+        old, kept = (w.transpose(0, 1) if inputs_first else w for w in (narrow, wide))
+        kept[: len(old)] = 0
+        kept[: len(old), : old.shape[1]] = old
+        widened[name] = wide
+    return widened
 
 
 def check_network(network: nn.Module, config: TrainConfig) -> None:

@@ -1,0 +1,47 @@
+"""The weights that a run begins with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from limpid.core.errors import ConfigError
+from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
+from limpid.training.start import initial_network
+
+
+def config(start_from: str | None, architecture: str = "unet", **parameters: object) -> TrainConfig:
+    return TrainConfig(
+        name="begun",
+        seed=3,
+        steps=1,
+        start_from=start_from,
+        architecture=Architecture(name=architecture, parameters={"channels": 1, **parameters}),
+        data=Data(pool="none", channels=1),
+        optimiser=Optimiser(),
+        stages=(Stage(until=1.0, patch_px=16, batch=1, loss="mse"),),
+    )
+
+
+SHIPPED = {"widths": [64, 64, 64], "blocks": [2, 2, 2], "decoder_blocks": [2, 2]}
+
+
+@torch.no_grad()
+def test_a_wider_network_answers_at_first_as_the_one_it_begins_with():
+    wider = initial_network(config("fast-gray", **{**SHIPPED, "widths": [64, 96, 128]}), partly=True)
+    narrow = initial_network(config("fast-gray", **SHIPPED))
+    noisy, level = torch.rand((1, 1, 32, 48)), torch.full((1, 1, 32, 48), 0.1)
+    torch.testing.assert_close(wider(noisy, level), narrow(noisy, level))
+    assert all(float(weight.flatten(1).norm(dim=1).min()) > 0 for weight in wider.down.parameters())
+
+
+def test_layers_that_are_narrower_stay_random():
+    network = initial_network(config("fast-gray", **{**SHIPPED, "widths": [64, 64, 32]}), partly=True)
+    fresh = initial_network(config(None, **{**SHIPPED, "widths": [64, 64, 32]}))
+    torch.testing.assert_close(network.down[1].weight, fresh.down[1].weight)
+    assert not torch.equal(network.down[0].weight, fresh.down[0].weight)
+
+
+def test_another_network_is_refused_where_all_weights_are_wanted():
+    with pytest.raises(ConfigError, match=r"don't fit this network: \d+ of 26 tensors do"):
+        initial_network(config("fast-gray", **{**SHIPPED, "widths": [64, 96, 128]}))
