@@ -1,8 +1,9 @@
-"""Speed of ``fast``: the whole call against DnCNN in torch fp32, whole processes, one frame in each precision.
+"""Speed of ``fast`` and ``best``: the whole call against DnCNN in torch fp32; whole processes.
 
 python benchmarks/speed.py        (needs limpid[train] for DnCNN; a quiet machine)
 """
 
+import itertools
 import statistics
 import subprocess
 import sys
@@ -33,12 +34,12 @@ def main() -> None:
     with torch.inference_mode():
         slow = median_seconds(lambda: network(frame), runs=5)
     rows.append({"what": "DnCNN, 17 layers, torch fp32", "seconds": slow, "megapixels_per_s": megapixels / slow})
-    for precision in ("auto", "fp32"):
-        model = "fast" if precision == "auto" else limpid.load_model("fast", precision=precision)
+    for name, precision in itertools.product(("fast", "best"), ("auto", "fp32")):
+        model = limpid.load_model(name, precision=precision)
         for blind in (False, True):
             sigma = None if blind else 25.0
             took = median_seconds(lambda m=model, s=sigma: limpid.denoise(noisy, model=m, sigma=s), runs=20)
-            what = f"limpid.denoise, fast, {precision}, {'blind' if blind else 'sigma told'}"
+            what = f"limpid.denoise, {name}, {precision}, {'blind' if blind else 'sigma told'}"
             row = {"what": what, "seconds": took, "megapixels_per_s": megapixels / took, "times_dncnn": slow / took}
             rows.append(row)
 
@@ -46,7 +47,7 @@ def main() -> None:
         path = Path(folder) / "noisy.png"
         limpid.write_image(limpid.Image.from_array(noisy), path)
         out = Path(folder) / "clean.png"
-        for command in (["--help"], ["denoise", str(path), "-o", str(out)]):
+        for command in (["--help"], ["denoise", str(path), "-o", str(out), "--model", "fast"]):
             run = lambda c=command: subprocess.run([LIMPID, *c], check=True, capture_output=True)  # noqa: E731
             rows.append({"what": f"whole process: limpid {command[0]}", "seconds": median_seconds(run, runs=5)})
     record("speed", [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows])
