@@ -60,4 +60,4 @@ def test_what_is_asked_for_and_not_there_is_refused(noisy, without_bf16, tmp_pat
     arguments = ["denoise", str(noisy), "-o", str(tmp_path / "clean.png"), "--precision", precision]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
-    assert f"has no {precision}; choose auto or fp32" in " ".join(result.output.split())
+    assert f"has no {precision}; choose one of auto, fp32" in " ".join(result.output.split())

@@ -49,8 +49,8 @@ def denoise(
             "--model",
             "-m",
             metavar="NAME",
-            help="auto (by the noise of each image), fast, nlm, wavelet, tv, bilateral, median, zero-shot, "
-            "or a model's folder or file.",
+            help="auto (by the noise of each image), best, fast, camera, nlm, wavelet, tv, bilateral, median, "
+            "zero-shot, or a model's folder or file; limpid models lists the networks.",
         ),
     ] = "auto",
     sigma: Annotated[

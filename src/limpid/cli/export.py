@@ -17,7 +17,9 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="One network: fast-gray, fast-color, a model folder or file.", show_default=False
+            metavar="MODEL",
+            help="One network, such as fast-gray (limpid models lists them), or a model folder or file.",
+            show_default=False,
         ),
     ],
     output: Annotated[

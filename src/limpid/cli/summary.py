@@ -1,4 +1,4 @@
-"""What a call over files comes down to, in one line."""
+"""What a call over files comes down to, in few lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ __all__ = ["account_lines", "duration", "planned_line", "summary_line"]
 
 
 def summary_line(summary: FilesSummary) -> str:
-    """Return such as ``12 files cleaned, 1 failed, 3 skipped in 4.2 s -> clean (fast, sigma 9.8 measured)``."""
+    """Return such as ``12 files cleaned, 1 failed, 3 skipped in 4.2 s -> clean (fast, sigma 9.8 measured)``.
+
+    Where several models were taken, a line for each says how many files it cleaned, and what it was chosen for.
+    """
     done = [result for result in summary.results if result.status == "ok"]
     parts = [f"{len(done)} file{'' if len(done) == 1 else 's'} cleaned"]
     parts += [
@@ -25,7 +28,11 @@ def summary_line(summary: FilesSummary) -> str:
     if not done:
         return line
     target = "in place" if summary.output is None else f"-> {summary.output}"
-    return f"{line} {target} ({_models(done)}, {_sigmas(done)})"
+    first, *others = models = _models(done)
+    if not others:
+        return f"{line} {target} ({first}, {_sigmas(done)})"
+    counted = (f"{models[name]:>5} by {name}" for name in models)
+    return "\n".join([f"{line} {target} ({_sigmas(done)})", *counted])
 
 
 def planned_line(planned: PlannedJob) -> str:
@@ -71,15 +78,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _models(done: Sequence[FileResult]) -> str:
-    """Return the model; or, where there was a choice, each that was taken, for how many files, and what for."""
+def _models(done: Sequence[FileResult]) -> dict[str, int]:
+    """Return the models that were taken, what for where there was a choice, and for how many files; the most first."""
     counts = Counter(f"{one.model} for {one.chosen_for}" if one.chosen_for else str(one.model) for one in done)
-    if len(counts) == 1:
-        return next(iter(counts))
-    return ", ".join(f"{count} by {name}" for name, count in counts.most_common())
+    return dict(counts.most_common())
 
 
 def _sigmas(done: Sequence[FileResult]) -> str:
     values = [result.sigma for result in done if result.sigma is not None]
-    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    low, high = (f"{value:.3g}" if value < 1000 else f"{value:.0f}" for value in (min(values), max(values)))
     return f"sigma {low if low == high else f'{low} to {high}'} {'measured' if done[0].blind else 'told'}"

@@ -284,7 +284,8 @@ def _denoised(denoiser: Denoiser, unit: FloatArray, level: FloatArray) -> FloatA
     if 1 not in caps.channels:
         takes = " or ".join(str(c) for c in caps.channels)
         raise ModelError(
-            f"{denoiser.name!r} takes images of {takes} channels, this one has {unit.shape[-1]}; choose another model."
+            f"{denoiser.name!r} takes images of {takes} channels, this one has {unit.shape[-1]}; choose another model, "
+            "such as auto."
         )
     single = [_denoised(denoiser, unit[..., c : c + 1], level[..., c : c + 1]) for c in range(unit.shape[-1])]
     return np.concatenate(single, axis=-1)

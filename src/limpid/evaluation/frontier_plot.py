@@ -113,13 +113,14 @@ def frontier_plot(rows: Sequence[FrontierRow], *, sigma: float, below: str) -> d
 
 def _draw(axes: Axes, cost: _Cost, rows: Sequence[FrontierRow]) -> list[tuple[FrontierRow, float]]:
     points = cost.points(rows)
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_xscale("log")
     values = [x for _, x in points]
     if max(values, default=1) < _FEW_TICKS * min(values, default=1):
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(color="#eeeeee")
     axes.set_axisbelow(True)
     axes.margins(x=0.14, y=0.14)

@@ -55,7 +55,7 @@ def protocol(
     generator = f"numpy.random.default_rng([{seed}, image index, round(100 * sigma)])"
     return {
         "noise": " or ".join([_ADDED] * added + [_REAL] * real),
-        "seed": generator if added else "none, for no noise is added",
+        "seed": generator if added else "none is needed",
         "input": "float32 for added noise, the file's own pixels for real noise",
         "strength": strength,
         "clipping": "result clipped to [0, 255] and rounded to 8 bits before scoring",

@@ -88,7 +88,8 @@ def read_image(
         if stated is None:
             raise ReadError(
                 f"{info.dtype} pixels have no range of their own and the file states none; pass the values of black "
-                "and white: value_range=(low, high), or --value-range LO HI."
+                "and white: --value-range LO HI on the command line, such as --value-range 0 1, or value_range=(low, "
+                "high)."
             )
     # Outside the block: an image names its source in errors by itself.
     return _image(decoded, stated, metadata, name)

@@ -58,10 +58,14 @@ def _advice(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
         return
     low, high = noise.sigma_interval
     if noise.sigma < _CLEAN * noise.span:
+        hidden = (
+            " If you see noise all the same, JPEG took away what it is measured by: limpid denoise takes camera for "
+            "such images in colour, which looks for it by itself."
+        )
         yield (
             "clean",
             f"Leave it alone: sigma {noise.sigma:.3g} is {noise.sigma / noise.span:.1%} of the range, which can't be "
-            "seen and may be fine texture; denoising would cost detail.",
+            f"seen and may be fine texture; denoising would cost detail.{hidden if noise.jpeg else ''}",
         )
     else:
         yield "level", f"Denoise at sigma {noise.sigma:.4g} (95 %: {low:.4g} to {high:.4g}); limpid denoise does so."
@@ -109,7 +113,8 @@ def _structure(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
             f"The noise is correlated (up to {lag:.2f} between neighbours), as after demosaicking, resizing or JPEG: "
             "Noise2Void and Neighbor2Neighbor are invalid for it, they would learn to keep it. Valid are clean "
             "targets, Noise2Noise on two exposures, synthetic noise of the same correlation, or Noise2Void with a mask "
-            "over the pixels that are correlated. Networks made for white noise leave part of it.",
+            "over the pixels that are correlated. Networks made for white noise leave part of it; limpid denoise "
+            "takes camera for it in colour.",
         )
     if noise.jpeg:
         yield (

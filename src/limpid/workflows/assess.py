@@ -241,7 +241,7 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
     shown = measured if measured.correlation is not None else found
     each = [c.correlation for c in shown.channels if c.correlation is not None]
     correlation = tuple(each) if shown.white is False and len(each) == len(shown.channels) else None
-    error, level, refusal = measured.variance_error, None, None
+    error, level, refusal, doubt = measured.variance_error, None, None, None
     if told is None or isinstance(told, NoiseEstimate):
         models = measured.models
         if len(models) not in (1, noisy.channels):
@@ -252,6 +252,8 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
             refusal = "the noise can't be measured in this image; give its level (sigma)"
         elif math.isinf(error) or measured.sigma == 0:
             error, refusal = math.inf, "no noise was found that could be told from none"
+        if correlation is not None:
+            doubt = "noise that neighbouring pixels share is measured too low"
     else:
         models, error = models_of(noisy, told), 0.0 if correlation is None else _CORRELATION_ERROR
         _, levels = level_of(noisy, told)
@@ -261,10 +263,10 @@ def _known(noisy: Image, found: NoiseEstimate, told: Told | NoiseEstimate | None
         elif found.white and math.isfinite(found.variance_error) and found.sigma > 0:
             level = (told_sigma, found.sigma, found.variance_error / 2)
     if found.jpeg and refusal is None:
-        refusal = "the image was a JPEG file, which changed its noise in ways that no estimate follows"
+        refusal = doubt = "the image was a JPEG file, which changed its noise in ways that no estimate follows"
     unit = in_unit_of(models, noisy.value_range)
     each_model = unit if len(unit) == noisy.channels else unit * noisy.channels
-    return NoiseKnown(each_model, error, correlation, level, refusal)
+    return NoiseKnown(each_model, error, correlation, level, refusal, doubt)
 
 
 def _pixels(noisy: Image, denoised: Image, found: NoiseEstimate, known: NoiseKnown) -> tuple[Array, Clipping | None]:

@@ -48,7 +48,7 @@ def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
     if noise is None:
         return False, "a level that was told"
     if noise.jpeg:
-        return True, "noise in a JPEG file"
+        return True, "traces of JPEG"
     if noise.white is None:
         return False, "noise that can't be told from white"
     return (False, "white noise") if noise.white else (True, "correlated noise")

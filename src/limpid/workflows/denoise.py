@@ -205,6 +205,12 @@ def run_denoise(
             most,
             denoiser.name,
         )
+    if denoiser.capabilities.blind and max(strength, chroma_strength or 0) > 1:
+        _log.warning(
+            "%s: %s removes all that it takes for noise at strength 1; a higher one removes no more",
+            image.source or "image",
+            denoiser.name,
+        )
     levels = [float(f"{s:.6g}") for s in told]
     parameters: dict[str, Any] = {**denoiser.identity, "sigma": levels, "strength": float(strength)}
     if chroma_strength is not None:

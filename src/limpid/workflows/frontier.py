@@ -32,6 +32,7 @@ from limpid.io.atomic import replacing
 from limpid.io.paths import created_folder
 from limpid.models.store import shipped_names
 from limpid.workflows.benchmark import DEFAULT_SIGMAS
+from limpid.workflows.choosing import CAMERA
 from limpid.workflows.models import load_model
 from limpid.workflows.published import Cost, cost_of
 
@@ -214,6 +215,9 @@ class _Work:
         """Yield the rows of a data set."""
         channels = next(dataset.images()).channels
         for name in shipped_names():
+            if name == CAMERA:
+                self._left_out[f"{name} on {dataset.name}"] = "it is for noise as cameras make it, none that is added"
+                continue
             yield from self._measured(load_model(name, threads=self._threads), "limpid", dataset, channels)
         for name in CLASSICAL:
             yield from self._measured(load_classical(name), "classical", dataset, channels)
@@ -225,7 +229,8 @@ class _Work:
 
     def _measured(self, denoiser: Denoiser, kind: Kind, dataset: Dataset, channels: int) -> Iterator[FrontierRow]:
         if not {1, channels} & set(denoiser.capabilities.channels):
-            self._left_out[f"{denoiser.name} on {dataset.name}"] = f"it takes no images of {channels} channels"
+            colours = "gray" if channels == 1 else "colour"
+            self._left_out[f"{denoiser.name} on {dataset.name}"] = f"it takes no {colours} images"
             return
         for sigma in self._sigmas:
             score = measure(denoiser, dataset, sigma=sigma, seed=self._seed)

@@ -82,7 +82,18 @@ def test_the_summary_says_which_model_was_taken_and_why_where_there_was_a_choice
     )
     one, several = (summary_line(FilesSummary(rows, "clean", 4.21)) for rows in ((camera,), (white, camera, camera)))
     assert one == "1 file cleaned in 4.2 s -> clean (camera for correlated noise, sigma 5 measured)"
-    assert several.endswith("(2 by camera for correlated noise, 1 by fast for white noise, sigma 5 measured)")
+    assert several.splitlines() == [
+        "3 files cleaned in 4.2 s -> clean (sigma 5 measured)",
+        "    2 by camera for correlated noise",
+        "    1 by fast for white noise",
+    ]
+
+
+def test_the_summary_writes_levels_of_16_bits_in_full() -> None:
+    from pathlib import Path
+
+    (line,) = summary_line(FilesSummary((row("ok", sigma=3888.2, blind=True),), Path("a"), 1.0)).splitlines()
+    assert line == "1 file cleaned in 1.0 s -> a (fast, sigma 3888 measured)"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(59.94, "59.9 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])

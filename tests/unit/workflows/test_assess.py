@@ -298,6 +298,25 @@ def test_jpeg_noise_is_refused(tmp_path):
     assert "JPEG" in found.reason
 
 
+def test_more_than_was_measured_of_a_jpeg_file_is_not_called_too_much(tmp_path):
+    rng = np.random.default_rng(0)
+    coarse = ndimage.gaussian_filter(rng.standard_normal(CAMERA.shape), 1.0)
+    stored = np.clip(np.rint(CAMERA + 12 * coarse / coarse.std()), 0, 255).astype(np.uint8)
+    limpid.write_image(stored, tmp_path / "a.jpg", quality=60)
+    found = limpid.assess(tmp_path / "a.jpg", CAMERA.astype(np.uint8))
+    assert not found.tests["bias"].passed
+    assert (found.verdict, "JPEG" in found.explanation) == ("unknown", True)
+
+
+def test_more_than_was_measured_of_correlated_noise_is_not_called_too_much():
+    rng = np.random.default_rng(0)
+    coarse = ndimage.gaussian_filter(rng.standard_normal(CAMERA.shape), 1.5)
+    image = Image.from_array((CAMERA + 15 * coarse / coarse.std()).astype(np.float32), value_range=(0, 255))
+    found = limpid.assess(image, Image.from_array(CAMERA.astype(np.float32), value_range=(0, 255)))
+    assert not found.tests["excess"].passed
+    assert (found.verdict, "measured too low" in found.explanation) == ("unknown", True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -76,7 +76,7 @@ def noisy(kind="white", *, gray=False):
 KINDS = {
     "white": ("fast", "white noise"),
     "correlated": ("camera", "correlated noise"),
-    "jpeg": ("camera", "noise in a JPEG file"),
+    "jpeg": ("camera", "traces of JPEG"),
 }
 
 
@@ -231,6 +231,14 @@ def test_a_network_that_judges_the_noise_by_itself_does_so_as_an_onnx_file(camer
     export(cameras[0], tmp_path / "camera.onnx")
     assert load_model(cameras[0]).capabilities.blind
     assert load_model(tmp_path / "camera.onnx").capabilities.blind
+
+
+def test_more_strength_than_a_network_that_judges_by_itself_can_use_is_said(cameras, caplog):
+    image, model = noisy("correlated"), load_model(cameras[0])
+    denoise(image, model=model, strength=1.0)
+    assert not caplog.text
+    denoise(image, model=model, strength=0.5, chroma_strength=1.5)
+    assert "removes all that it takes for noise at strength 1" in caplog.text
 
 
 def test_auto_is_no_network_to_export(installed, tmp_path):

@@ -52,6 +52,8 @@ class NoiseKnown:
         See :func:`~limpid.evaluation.reference_free.checks.check_all`.
     refusal : str, optional
         Why the noise is none that an error could be estimated from.
+    doubt : str, optional
+        Why there may be more noise than that.
     """
 
     models: tuple[NoiseModel, ...]
@@ -59,6 +61,7 @@ class NoiseKnown:
     correlation: tuple[Correlation, ...] | None = None
     level: tuple[float, float, float] | None = None
     refusal: str | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,7 @@ def assess_planes(
         refusal = f"the level told and the one measured differ by a factor of {level.statistic:.3g}; check its units"
         whole, single = None, [None] * len(single)
     unknown = too_little or (None if math.isfinite(noise.variance_error) else noise.refusal)
-    verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown)
+    verdict = judge(tests, correlated=noise.correlation is not None, unknown=unknown, doubt=noise.doubt)
     error = None if local is None else expected_error(local, clipping, None if whole is None else whole.mse)
     return _assessment(denoised, whole, single, refusal, tests, verdict, error, variance)
 

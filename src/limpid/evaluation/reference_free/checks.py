@@ -42,6 +42,10 @@ _LEVEL_FACTOR: Final = 1.25
 _LEVEL_WRONG: Final = 3.0
 
 
+#: Tests that a level fails which was measured too low.
+_AGAINST_TOO_MUCH: Final = frozenset({"excess", "structure", "bias"})
+
+
 @dataclass(frozen=True)
 class Check:
     """One test: its statistic, the threshold, whether it passed, and what it asks."""
@@ -123,7 +127,7 @@ def wrong_level(checks: Mapping[str, Check]) -> Check | None:
     return level if level is not None and not level.passed and level.statistic > _LEVEL_WRONG else None
 
 
-def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None) -> Verdict:
+def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None, doubt: str | None = None) -> Verdict:
     """Return what the tests come down to.
 
     Parameters
@@ -134,6 +138,8 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
         Whether the noise is.
     unknown : str or None
         Why nothing can be said, where that is so.
+    doubt : str or None
+        Why there may be more noise than was measured, where that is so: too much is not told from enough then.
     """
     failed = {name for name, check in checks.items() if not check.passed}
     if unknown is not None:
@@ -151,6 +157,8 @@ def judge(checks: Mapping[str, Check], *, correlated: bool, unknown: str | None)
             f"What was removed has {checks['removed'].statistic:.0%} of the energy of the noise: most of it is left. "
             "Denoise at a higher sigma.",
         )
+    if doubt is not None and (much := sorted(failed & _AGAINST_TOO_MUCH)):
+        return Verdict("unknown", f"Whether too much was removed can't be told ({', '.join(much)} failed): {doubt}.")
     if "whiteness" in failed and correlated:
         return Verdict(
             "too little removed",

@@ -95,7 +95,7 @@ def check_precision(precision: str, runtime: Runtime) -> None:
     if precision not in ("auto", *PRECISIONS):
         raise OptionError(f"no precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}.")
     if precision not in ("auto", *runtime.precisions):
-        raise OptionError(f"{runtime.device} has no {precision}; choose auto or {', '.join(runtime.precisions)}.")
+        raise OptionError(f"{runtime.device} has no {precision}; choose one of auto, {', '.join(runtime.precisions)}.")
 
 
 def load_runtime(name: str = "auto", *, device: str = "auto", threads: int | None = None) -> Runtime:
