@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpid.core.denoiser import Capabilities, Denoiser
@@ -55,51 +55,64 @@ def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
 
 
 class Choosing:
-    """Two families of networks, of which :func:`fitting` takes the one for an image.
+    """Families of networks, of which :func:`fitting` takes the one for an image.
 
     By itself, told a level, it is the one for white noise.
 
     Parameters
     ----------
-    white, camera : NetworkDenoiser
-        For white noise, of any number of channels; and for noise as cameras make it, in colour.
+    white : sequence of NetworkDenoiser
+        For white noise, the best first. One of them takes single channels.
+    camera : NetworkDenoiser, optional
+        For noise as cameras make it, in colour.
     """
 
     name: Final = "auto"
 
-    def __init__(self, white: NetworkDenoiser, camera: NetworkDenoiser) -> None:
-        self.white = white
+    def __init__(self, white: Sequence[NetworkDenoiser], camera: NetworkDenoiser | None) -> None:
+        self._white = white
         self.camera = camera
 
     @property
+    def families(self) -> list[NetworkDenoiser]:
+        """All that there are."""
+        return [*self._white] if self.camera is None else [*self._white, self.camera]
+
+    @property
     def runtime(self) -> Runtime:
-        """Where both run."""
-        return self.white.runtime
+        """Where all run."""
+        return self._white[0].runtime
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the one for white noise, with room for the other."""
-        one, other = self.white.capabilities, self.camera.capabilities
+        """Those of the networks for white noise, with room for any."""
+        each = [one.capabilities for one in self.families]
+        halos = [one.halo_px for one in each]
         return dataclasses.replace(
-            one,
-            sigma_max=min(one.sigma_max, other.sigma_max),
-            halo_px=None if one.halo_px is None or other.halo_px is None else max(one.halo_px, other.halo_px),
-            align_px=math.lcm(one.align_px, other.align_px),
-            bytes_per_pixel=max(one.bytes_per_pixel, other.bytes_per_pixel),
+            each[0],
+            channels=tuple(sorted({count for one in each for count in one.channels})),
+            sigma_max=min(one.sigma_max for one in each),
+            halo_px=None if None in halos else max(halo for halo in halos if halo is not None),
+            align_px=math.lcm(*(one.align_px for one in each)),
+            bytes_per_pixel=max(one.bytes_per_pixel for one in each),
         )
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Its name, and what both are: which is taken for an image follows from its pixels."""
-        return {"model": self.name, "networks": [dict(self.white.identity), dict(self.camera.identity)]}
+        """Its name, and what all are: which is taken for an image follows from its pixels."""
+        return {"model": self.name, "networks": [dict(one.identity) for one in self.families]}
+
+    def for_white(self, channels: int) -> NetworkDenoiser:
+        """Return the best for white noise in so many channels: for all of them together, or one by one."""
+        return next(one for count in (channels, 1) for one in self._white if count in one.capabilities.channels)
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return what the network for white noise returns (see :class:`limpid.core.denoiser.Denoiser`)."""
-        return self.white.denoise_plane(noisy, level)
+        return self.for_white(noisy.shape[-1]).denoise_plane(noisy, level)
 
     def named(self, name: str | None) -> Denoiser | None:
         """Return the one that goes by a name, if one does."""
-        return next((one for one in (self.white, self.camera) if one.name == name), None)
+        return next((one for one in self.families if one.name == name), None)
 
 
 def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, channels: int) -> Fitting:
@@ -114,5 +127,8 @@ def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, channels: int) -
     """
     if not isinstance(denoiser, Choosing):
         return Fitting(denoiser, None)
+    white = denoiser.for_white(channels)
+    if denoiser.camera is None:
+        return Fitting(white, None)
     camera, reason = kind_of(noise, channels=channels)
-    return Fitting(denoiser.camera if camera else denoiser.white, reason)
+    return Fitting(denoiser.camera if camera else white, reason)

@@ -137,8 +137,8 @@ def _contents(denoiser: Denoiser, path: Path, to: str) -> Mapping[Path, bytes]:
         content, card = denoiser.as_onnx()
         notes = {CARD_NOTE: card.to_json()}
     elif isinstance(denoiser, Choosing):
-        names = f"{denoiser.white.name} and {denoiser.camera.name}"
-        raise ModelError(f"{denoiser.name!r} chooses between {names}; name one network, such as 'fast-gray'.")
+        names = ", ".join(one.name for one in denoiser.families)
+        raise ModelError(f"{denoiser.name!r} chooses among {names}; name one network, such as 'fast-gray'.")
     else:
         raise ModelError(f"{denoiser.name!r} is a method without a network; there is nothing to export.")
     if to == "onnx":

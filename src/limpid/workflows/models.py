@@ -16,7 +16,7 @@ from limpid.workflows.choosing import CAMERA, Choosing
 
 if TYPE_CHECKING:
     from limpid.inference.precision import SelfTest
-    from limpid.inference.runtimes import Precision
+    from limpid.inference.runtimes import Precision, Runtime
     from limpid.models.cards import ModelCard
 
 __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
@@ -24,9 +24,8 @@ __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 #: The denoiser that learns from the image it is given.
 ZERO_SHOT = "zero-shot"
 
-#: What ``auto`` tries for white noise, best first: the first that takes gray and colour.
+#: What ``auto`` takes for white noise, best first: the first that has a network for an image's channels.
 _PREFERENCE = ("best", "fast")
-_CHANNELS = {1, 3}
 
 
 def denoiser_names() -> list[str]:
@@ -50,11 +49,11 @@ def load_model(
     Parameters
     ----------
     name : str or path
-        ``auto`` (of the shipped networks the best for white noise, and ``camera`` where that ships and the noise of a
-        colour image is seen to be otherwise), a shipped network (``fast``, or ``fast-gray`` for that file alone), a
-        classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``), ``zero-shot`` (a small network
-        that learns from the image alone, in about a minute), a model folder, or a file of someone else's network:
-        ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
+        ``auto`` (of the shipped networks the best for white noise in the image's channels, and ``camera`` where that
+        ships and the noise of a colour image is seen to be otherwise), a shipped network (``fast``, or ``fast-gray``
+        for that file alone), a classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``),
+        ``zero-shot`` (a small network that learns from the image alone, in about a minute), a model folder, or a file
+        of someone else's network: ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
     runtime : str
         For networks: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on
         CUDA.
@@ -101,23 +100,32 @@ def load_model(
         return load_foreign(
             Path(name), allow_pickle=allow_pickle, runtime=runtime, device=device, precision=precision, threads=threads
         )
-    shipped = shipped_names()
-    choosing = name == "auto" and CAMERA in shipped
     if name == "auto":
-        name = next((n for n in _PREFERENCE if n in shipped and find_models(n).keys() >= _CHANNELS), "")
-        if not name:
-            raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
+        return _auto(load_runtime(runtime, device=device, threads=threads), precision)
     try:
         models = find_models(name)
     except ModelError as error:
         raise ModelError(f"{error} Classical methods: {', '.join(CLASSICAL)}.", source=error.source) from None
-    if name not in (*shipped, *(model.card.name for model in models.values())):
+    if name not in (*shipped_names(), *(model.card.name for model in models.values())):
         name = next(iter(models.values())).card.name  # a folder: where it lies is nobody else's business
-    chosen = load_runtime(runtime, device=device, threads=threads)
-    denoiser = NetworkDenoiser(name, models, runtime=chosen, precision=precision)
-    if not choosing:
-        return denoiser
-    return Choosing(denoiser, NetworkDenoiser(CAMERA, find_models(CAMERA), runtime=chosen, precision=precision))
+    return NetworkDenoiser(
+        name, models, runtime=load_runtime(runtime, device=device, threads=threads), precision=precision
+    )
+
+
+def _auto(runtime: Runtime, precision: str) -> Denoiser:
+    """Return what chooses among the families that ship, or the only one."""
+    from limpid.inference.denoiser import NetworkDenoiser
+    from limpid.models.store import find_models, shipped_names
+
+    shipped = shipped_names()
+    white, cameras = (
+        [NetworkDenoiser(n, find_models(n), runtime=runtime, precision=precision) for n in names if n in shipped]
+        for names in (_PREFERENCE, (CAMERA,))
+    )
+    if not any(1 in one.capabilities.channels for one in white):
+        raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
+    return Choosing(white, next(iter(cameras), None)) if cameras or len(white) > 1 else white[0]
 
 
 def _zero_shot() -> Denoiser:

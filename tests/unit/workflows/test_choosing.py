@@ -74,7 +74,7 @@ def noisy(kind="white", *, gray=False):
 
 
 KINDS = {
-    "white": ("fast", "white noise"),
+    "white": ("best", "white noise"),
     "correlated": ("camera", "correlated noise"),
     "jpeg": ("camera", "traces of JPEG"),
 }
@@ -100,17 +100,30 @@ def test_without_a_network_for_cameras_there_is_no_choice(installed):
     shutil.rmtree(installed / "camera-color")
     forget()
     done = run_denoise(noisy("correlated"), load_model("auto"))
-    assert (done.model, done.chosen_for) == (load_model("auto").name, None)
+    assert (done.model, done.chosen_for) == ("best", None)
     assert "chosen_for" not in done.image.metadata.provenance[-1].parameters
 
 
-def test_auto_takes_the_best_family_that_is_for_gray_and_colour(installed, save_tiny):
+def test_auto_takes_the_best_family_that_has_a_network_for_the_channels(installed, save_tiny):
+    def taken():
+        forget()
+        auto = load_model("auto")
+        return [auto.for_white(channels).name for channels in (1, 3, 4)]
+
     for name in ("best-gray", "best-color"):
         shutil.rmtree(installed / name, ignore_errors=True)
-    for name, channels, taken in (("best-color", 3, "fast"), ("best-gray", 1, "best")):
-        save_tiny(installed / name, name=name, channels=channels)
-        forget()
-        assert load_model("auto").white.name == taken
+    assert taken() == ["fast", "fast", "fast"]
+    save_tiny(installed / "best-color", name="best-color", channels=3)
+    assert taken() == ["fast", "best", "fast"]
+    save_tiny(installed / "best-gray", name="best-gray", channels=1)
+    assert taken() == ["best", "best", "best"]
+
+
+def test_a_single_family_leaves_no_choice(installed):
+    for folder in [*installed.glob("best-*"), *installed.glob("camera-*")]:
+        shutil.rmtree(folder)
+    forget()
+    assert load_model("auto").name == "fast"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,7 +138,7 @@ def test_auto_does_what_the_model_does_that_it_says(installed, kind):
 
 def test_where_sigma_is_told_auto_is_the_network_for_white_noise(installed):
     told = denoise(noisy("correlated").values, sigma=SIGMA)
-    np.testing.assert_array_equal(told, denoise(noisy("correlated").values, model="fast", sigma=SIGMA))
+    np.testing.assert_array_equal(told, denoise(noisy("correlated").values, model="best", sigma=SIGMA))
     assert isinstance(load_model("auto"), Denoiser)
 
 
@@ -151,11 +164,11 @@ def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path,
         return {one.input[-9:-4]: (one.status, one.model, one.chosen_for) for one in results}
 
     assert said(run()) == {
-        "white": ("ok", "fast", "white noise"),
+        "white": ("ok", "best", "white noise"),
         "lated": ("ok", "camera", "correlated noise"),
     }
     assert said(run(resume=True)) == {
-        "white": ("skipped", "fast", "white noise"),
+        "white": ("skipped", "best", "white noise"),
         "lated": ("skipped", "camera", "correlated noise"),
     }
     assert read_image(tmp_path / "out/correlated.png").metadata.provenance[-1].parameters["model"] == "camera"
@@ -165,7 +178,8 @@ def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path,
     forget()
     with pytest.raises(OptionError, match="another model or other options: networks was"):
         run(resume=True)
-    shutil.rmtree(installed / "camera-color")
+    for folder in [*installed.glob("best-*"), *installed.glob("camera-*")]:
+        shutil.rmtree(folder)
     forget()
     with pytest.raises(OptionError, match="model was auto, now fast"):
         run(resume=True)
@@ -242,5 +256,5 @@ def test_more_strength_than_a_network_that_judges_by_itself_can_use_is_said(came
 
 
 def test_auto_is_no_network_to_export(installed, tmp_path):
-    with pytest.raises(ModelError, match="chooses between fast and camera; name one network"):
+    with pytest.raises(ModelError, match="chooses among best, fast, camera; name one network"):
         export("auto", tmp_path / "a.onnx")
