@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
 
 @pytest.mark.parametrize("model", shipped_models(), ids=lambda m: m.card.name)
 def test_shipped_models_are_whole_and_small_and_say_what_they_are(model):
-    assert len(model.network) == model.size < (10_000_000 if model.card.name.startswith("best-") else 2_000_000)
+    assert len(model.network) == model.size < (2_000_000 if model.card.name.startswith("fast-") else 10_000_000)
     card = model.card
     assert card.licence == "Apache-2.0"
     added_later = ("training", "test_vector", "preprocessing", "halo_planes", "int8", "blind")

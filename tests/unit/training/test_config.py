@@ -28,7 +28,8 @@ def recipe(tmp_path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_every_recipe_is_a_whole_configuration(path):
     config = TrainConfig.from_toml(path)
-    assert config.name == path.stem.removesuffix("-last")  # the last part of a model's training bears its name
+    # The later parts of a model's training bear its name.
+    assert config.name == path.stem.removesuffix("-last").removesuffix("-taught")
     assert config.stages[-1].until == 1
 
 
