@@ -21,6 +21,9 @@ __all__ = ["check_network", "initial_network", "network_of", "weights_of"]
 
 _log = logging.getLogger(__name__)
 
+#: Layers whose weights can be a part of a wider one's.
+_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
 
 def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     """Return the network of a configuration: random by its seed, or with the weights it starts from.
@@ -52,7 +55,7 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     own, found = network.state_dict(), weights_of(config.start_from, config.data.channels)
     fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
     if partly:
-        fitting |= _widened(network, {name: w for name, w in found.items() if name in own and name not in fitting})
+        fitting |= _widened(network, {name: w for name, w in found.items() if name not in fitting})
     elif len(fitting) < len(own):
         raise ConfigError(
             f"the weights of {config.start_from} don't fit this network: {len(fitting)} of {len(own)} tensors do; "
@@ -67,12 +70,13 @@ def _widened(network: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return weights of a network that contain narrower ones: none of the new inputs reaches an old output."""
     widened = {}
     for name, narrow in found.items():
-        wide = network.get_parameter(name).detach().clone()
+        layer = network.get_submodule(name.rpartition(".")[0]) if name in network.state_dict() else None
+        if not isinstance(layer, _CONVOLUTIONS) or narrow.ndim != layer.weight.ndim:
+            continue
+        wide = layer.weight.detach().clone()
         if narrow.shape[2:] != wide.shape[2:] or len(narrow) > len(wide) or narrow.shape[1] > wide.shape[1]:
             continue
-        layer = network.get_submodule(name.rpartition(".")[0])
-        inputs_first = isinstance(layer, nn.ConvTranspose2d | nn.ConvTranspose3d)
-        old, kept = (w.transpose(0, 1) if inputs_first else w for w in (narrow, wide))
+        old, kept = (w.transpose(0, 1) if layer.transposed else w for w in (narrow, wide))
         kept[: len(old)] = 0
         kept[: len(old), : old.shape[1]] = old
         widened[name] = wide

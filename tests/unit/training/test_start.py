@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from limpid.core.errors import ConfigError
 from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
-from limpid.training.start import initial_network
+from limpid.training.start import _widened, initial_network
 
 
 def config(start_from: str | None, architecture: str = "unet", **parameters: object) -> TrainConfig:
@@ -40,6 +41,12 @@ def test_layers_that_are_narrower_stay_random():
     fresh = initial_network(config(None, **{**SHIPPED, "widths": [64, 64, 32]}))
     torch.testing.assert_close(network.down[1].weight, fresh.down[1].weight)
     assert not torch.equal(network.down[0].weight, fresh.down[0].weight)
+
+
+def test_only_weights_are_widened():
+    narrow, wide = nn.Sequential(nn.Conv2d(1, 2, 3)), nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+    found = {**narrow.state_dict(), "1.running_mean": torch.zeros(2), "2.weight": torch.zeros(2, 2)}
+    assert list(_widened(wide, found)) == ["0.weight"]
 
 
 def test_another_network_is_refused_where_all_weights_are_wanted():
