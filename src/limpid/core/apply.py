@@ -17,7 +17,7 @@ from limpid.core.image import Array, FloatArray, Image, Provenance, to_unit
 from limpid.core.preprocess import Preprocessed, preprocess
 from limpid.core.tiling import Span, Tile, plane_tiles, read_length, round_up, tile_size, tile_spans
 
-__all__ = ["Level", "check_strengths", "denoise_image", "tile_pixels", "tiles_of", "without_gaps"]
+__all__ = ["Level", "check_strengths", "denoise_image", "level_removed", "tile_pixels", "tiles_of", "without_gaps"]
 
 #: Noise level in units of the value range: per channel, shape (C,), or a function of a noisy tile, shape (Y, X, C) or
 #: (D, Y, X, C), that gives the level at each of its values (it may look at neighbours in the plane, within the halo).
@@ -102,6 +102,31 @@ def denoise_image(
     return image.with_planes(out, step=step)
 
 
+def level_removed(image: Image, denoiser: Denoiser, *, level: Level, side_px: int) -> FloatArray:
+    """Return the root mean square of what a denoiser removes, from four parts of the first plane that stand for it.
+
+    Parameters
+    ----------
+    image : Image
+        Any axes.
+    denoiser : Denoiser
+        One for planes, that asks for no preprocessing.
+    level : array, shape (C,), or callable
+        What it is told, see :data:`Level`.
+    side_px : int
+        Longest side of a part.
+
+    Returns
+    -------
+    array, shape (C,)
+        As a share of the value range.
+    """
+    plane = image.planes()[0]
+    bad = _not_finite(plane, image)
+    scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
+    return _removed_of(scaled, denoiser, level, side_px)
+
+
 def check_strengths(strength: float, chroma_strength: float | None) -> None:
     """Refuse what does not lie in ``[0, 2]``.
 
@@ -171,7 +196,7 @@ def _denoised_planes(
         if callable(level) and not denoiser.capabilities.level_map:
             told = _one_level(level, scaled, tiles)
         if denoiser.capabilities.level_again:
-            told = _level_removed(denoiser, scaled, told, memory)
+            told = _level_again(denoiser, scaled, told, memory)
         if not callable(told) and not told.any():
             target[...] = part  # exactly, without a way through the unit range
             continue
@@ -226,12 +251,17 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
     return mean
 
 
-def _level_removed(denoiser: Denoiser, scaled: _Scaled, level: Level, memory: int | None) -> FloatArray:
-    """Return the root mean square of what a denoiser removes from some parts of a plane, channel by channel."""
-    caps = denoiser.capabilities
-    side = min(_PART_PX, max(math.isqrt(tile_pixels(caps, memory)), _LEAST_SIDE_PX))
+def _level_again(denoiser: Denoiser, scaled: _Scaled, level: Level, memory: int | None) -> FloatArray:
+    """Return the level that a denoiser is to be told, which it found when it was told `level`."""
+    longest = math.isqrt(tile_pixels(denoiser.capabilities, memory))
+    return _removed_of(scaled, denoiser, level, min(_PART_PX, max(longest, _LEAST_SIDE_PX)))
+
+
+def _removed_of(scaled: _Scaled, denoiser: Denoiser, level: Level, side_px: int) -> FloatArray:
+    """Return the root mean square of what a denoiser removes from parts of a plane, channel by channel."""
+    align = denoiser.capabilities.align_px
     squares = []
-    for part in _parts(scaled.pixels.shape, side=round_up(side, caps.align_px), align=caps.align_px):
+    for part in _parts(scaled.pixels.shape, side=round_up(side_px, align), align=align):
         noisy = scaled.read(part)
         removed = noisy - _denoised(denoiser, noisy, level(noisy) if callable(level) else level)
         squares.append(np.square(removed).mean(axis=(0, 1), dtype=np.float64))

@@ -134,7 +134,7 @@ def assess_image(
     found = estimate_noise(noisy)
     made_here = denoised is None
     if denoiser is not None:
-        denoiser = _chosen(denoiser, denoised, told, found)
+        denoiser = _chosen(noisy, denoiser, denoised, told, found)
     if denoised is None:
         assert denoiser is not None, "neither a denoised image nor a denoiser"
         level = measured_sigma(told) if isinstance(told, NoiseEstimate) else told
@@ -166,7 +166,11 @@ def assess_image(
 
 
 def _chosen(
-    denoiser: Denoiser, denoised: Image | None, told: Told | NoiseEstimate | None, found: NoiseEstimate
+    noisy: Image,
+    denoiser: Denoiser,
+    denoised: Image | None,
+    told: Told | NoiseEstimate | None,
+    found: NoiseEstimate,
 ) -> Denoiser:
     """Return what made the image, or is to, where the denoiser is of several."""
     source = None if denoised is None else _Source.of(denoised)
@@ -175,7 +179,7 @@ def _chosen(
         if named is not None:
             return named
     noise = found if told is None else told if isinstance(told, NoiseEstimate) else None
-    return fitting(denoiser, noise, channels=len(found.channels)).denoiser
+    return fitting(denoiser, noise, image=noisy).denoiser
 
 
 @dataclass(frozen=True)

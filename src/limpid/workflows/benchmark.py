@@ -149,4 +149,4 @@ def _spelled(name: str | PathLike[str]) -> str | Path:
 
 def _measured(noisy: Image, denoiser: Denoiser) -> tuple[Denoiser, Level]:
     found = estimate_noise(noisy)
-    return fitting(denoiser, found, channels=noisy.channels).denoiser, level_of(noisy, measured_sigma(found))[0]
+    return fitting(denoiser, found, image=noisy).denoiser, level_of(noisy, measured_sigma(found))[0]

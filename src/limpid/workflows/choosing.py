@@ -7,9 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from limpid.core.apply import level_removed
 from limpid.core.denoiser import Capabilities, Denoiser
-from limpid.core.image import FloatArray
-from limpid.noise.result import NoiseEstimate
+from limpid.core.image import FloatArray, Image
+from limpid.noise.result import NoiseEstimate, rms
+from limpid.workflows.level import level_of, measured_sigma
 
 if TYPE_CHECKING:
     from limpid.inference.denoiser import NetworkDenoiser
@@ -19,6 +21,16 @@ __all__ = ["CAMERA", "Choosing", "Fitting", "fitting", "kind_of"]
 
 #: The family that was trained on noise as cameras make it.
 CAMERA: Final = "camera"
+
+#: Share of clipped values from which on the noise itself is cut off, which only ``camera`` has learnt.
+_CLIPPED: Final = 0.15
+
+#: What ``camera`` removes of white noise is never so many times what was measured, nor so many times what a network for
+#: white noise removes; and the longest side of the parts in which that is seen. These and the share above were chosen
+#: on pictures of the pool that were held out (recipes/LOG.md).
+_MORE_THAN_MEASURED: Final = 1.1
+_MORE_THAN_WHITE: Final = 1.3
+_PART_PX: Final = 96
 
 
 class Fitting(NamedTuple):
@@ -34,7 +46,9 @@ def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
     Demosaicking, sharpening and JPEG make neighbours' noise go along with each other. A network trained on white noise
     takes such noise for structure, and leaves much of it; one trained on both gives away some of what the other reaches
     on white noise. So all goes to the one for white noise but what is seen to be otherwise; noise that was not measured
-    too, since whoever tells a level tells nothing of its kind. Cameras' noise was learnt in colour alone.
+    too, since whoever tells a level tells nothing of its kind. Where many values are clipped, as when noise is strong,
+    the noise of dark and bright parts is not what it is elsewhere, however white. Cameras' noise was learnt in colour
+    alone.
 
     Parameters
     ----------
@@ -49,6 +63,8 @@ def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
         return False, "a level that was told"
     if noise.jpeg:
         return True, "traces of JPEG"
+    if sum(noise.clipped_share) > _CLIPPED:
+        return True, "noise that black and white cut off"
     if noise.white is None:
         return False, "noise that can't be told from white"
     return (False, "white noise") if noise.white else (True, "correlated noise")
@@ -115,20 +131,44 @@ class Choosing:
         return next((one for one in self.families if one.name == name), None)
 
 
-def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, channels: int) -> Fitting:
+def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, image: Image) -> Fitting:
     """Return what is to denoise an image; a denoiser that leaves no choice is returned as it is.
+
+    Noise that is neither of one level nor grows with the signal as that of photons does is measured where it is
+    weakest, and some noise is no Gaussian. So where :func:`kind_of` sees nothing, what both networks remove from some
+    parts of the image is compared.
 
     Parameters
     ----------
     denoiser : Denoiser
         As :func:`limpid.load_model` returned it.
-    noise, channels
+    noise : NoiseEstimate or None
         As in :func:`kind_of`.
+    image : Image
+        As it is to be denoised.
     """
     if not isinstance(denoiser, Choosing):
         return Fitting(denoiser, None)
-    white = denoiser.for_white(channels)
+    white = denoiser.for_white(image.channels)
     if denoiser.camera is None:
         return Fitting(white, None)
-    camera, reason = kind_of(noise, channels=channels)
+    camera, reason = kind_of(noise, channels=image.channels)
+    if not camera and noise is not None and image.channels == 3:
+        seen = _seen_by_both(white, denoiser.camera, noise, image)
+        camera, reason = seen is not None, seen or reason
     return Fitting(denoiser.camera if camera else white, reason)
+
+
+def _seen_by_both(white: Denoiser, camera: Denoiser, noise: NoiseEstimate, image: Image) -> str | None:
+    """Return what shows, by what both networks remove, that noise is of cameras' kind; None where nothing does."""
+    level, told = level_of(image, measured_sigma(noise))
+    if not any(told):
+        return None
+
+    def removed(denoiser: Denoiser) -> float:
+        return image.span * rms(level_removed(image, denoiser, level=level, side_px=_PART_PX).tolist())
+
+    most = removed(camera)
+    if most > _MORE_THAN_MEASURED * noise.sigma:
+        return "noise stronger than measured"
+    return f"noise that {white.name} leaves" if most > _MORE_THAN_WHITE * removed(white) else None

@@ -192,7 +192,7 @@ def run_denoise(
         repaired = strength > 0 and found.has_impulses
         image = without_impulses(image, found) if repaired else image
         sigma = measured_sigma(found)
-    denoiser, reason = fitting(denoiser, found, channels=image.channels)
+    denoiser, reason = fitting(denoiser, found, image=image)
     level, told = level_of(image, sigma)
     most = denoiser.capabilities.sigma_max * image.span
     if steps := denoiser.capabilities.preprocessing:

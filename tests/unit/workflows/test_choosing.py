@@ -25,7 +25,7 @@ from limpid.workflows import denoise as denoising
 from limpid.workflows.assess import assess
 from limpid.workflows.auto.candidates import ready
 from limpid.workflows.benchmark import benchmark
-from limpid.workflows.choosing import kind_of
+from limpid.workflows.choosing import Choosing, fitting, kind_of
 from limpid.workflows.denoise import denoise, run_denoise
 from limpid.workflows.export import export
 from limpid.workflows.files import denoise_files
@@ -38,10 +38,10 @@ SIGMA = 12
 
 @pytest.fixture(scope="module")
 def cameras(tmp_path_factory, save_tiny):
-    """Return two small networks of random weights, with the name of one that ships as ``camera``."""
+    """Return two small networks, with the name of one that ships as ``camera``, that remove less than there is."""
     folders = [tmp_path_factory.mktemp("cameras") / str(seed) for seed in range(2)]
     for seed, folder in enumerate(folders):
-        save_tiny(folder, name="camera-color", channels=3, seed=seed, bf16_sigma_min=1.0, blind=True)
+        save_tiny(folder, name="camera-color", channels=3, seed=seed, scale=0.2, bf16_sigma_min=1.0, blind=True)
     return folders
 
 
@@ -65,7 +65,9 @@ def installed(tmp_path, monkeypatch, cameras):
 def noisy(kind="white", *, gray=False):
     clean = pictures.astronaut()[:192, :256].astype(np.float64)
     noise = np.random.default_rng(0).normal(0, SIGMA, clean.shape)
-    if kind != "white":
+    if kind == "clipped":
+        noise *= 8
+    elif kind in ("correlated", "jpeg"):
         noise = ndimage.gaussian_filter(noise, (1, 1, 0)) * 3.5
     values = np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
     if kind == "jpeg":
@@ -77,6 +79,7 @@ KINDS = {
     "white": ("best", "white noise"),
     "correlated": ("camera", "correlated noise"),
     "jpeg": ("camera", "traces of JPEG"),
+    "clipped": ("camera", "noise that black and white cut off"),
 }
 
 
@@ -84,6 +87,29 @@ KINDS = {
 def test_an_image_is_for_the_network_that_was_trained_on_its_kind_of_noise(kind):
     model, reason = KINDS[kind]
     assert kind_of(estimate_noise(noisy(kind)), channels=3) == (model == "camera", reason)
+
+
+def test_noise_that_is_weak_where_it_was_measured_is_for_the_network_for_cameras_noise():
+    image, auto = noisy(), load_model("auto")
+    found = estimate_noise(image)
+    less = dataclasses.replace(found, channels=tuple(one.times(0.8) for one in found.channels))
+    assert fitting(auto, found, image=image) == (auto.named("best"), "white noise")
+    assert fitting(auto, less, image=image) == (auto.named("camera"), "noise stronger than measured")
+    # Where the level is told, it holds.
+    assert fitting(auto, None, image=image) == (auto.named("best"), "a level that was told")
+
+
+def test_noise_that_the_network_for_white_noise_leaves_is_for_the_network_for_cameras_noise():
+    class Timid:
+        def __init__(self, of):
+            self.name, self.capabilities, self._of = of.name, of.capabilities, of
+
+        def denoise_plane(self, noisy, level):
+            return noisy + (self._of.denoise_plane(noisy, level) - noisy) / 2
+
+    image, auto = noisy(), load_model("auto")
+    unfit = Choosing([Timid(auto.named("best"))], auto.camera)
+    assert fitting(unfit, estimate_noise(image), image=image) == (auto.camera, "noise that best leaves")
 
 
 def test_what_is_not_seen_to_be_otherwise_is_for_the_network_for_white_noise():
@@ -207,9 +233,9 @@ def test_a_task_that_went_to_another_process_chooses_there(installed, tmp_path):
 def test_what_auto_made_is_assessed_by_the_network_that_made_it(installed, kind):
     values = noisy(kind)
     done = run_denoise(values, load_model("auto")).image
-    of_the_file = assess(values, done)
+    of_the_file = assess(values, done, sigma=SIGMA)
     for model in ("auto", KINDS[kind][0]):
-        assert assess(values, done, model=model).mse == pytest.approx(of_the_file.mse)
+        assert assess(values, done, sigma=SIGMA, model=model).mse == pytest.approx(of_the_file.mse)
     assert of_the_file.mse is not None
     made_here = assess(values, model="auto")
     np.testing.assert_allclose(made_here.denoised.values, done.values)
