@@ -119,13 +119,20 @@ def _auto(runtime: Runtime, precision: str) -> Denoiser:
     from limpid.models.store import find_models, shipped_names
 
     shipped = shipped_names()
-    white, cameras = (
-        [NetworkDenoiser(n, find_models(n), runtime=runtime, precision=precision) for n in names if n in shipped]
-        for names in (_PREFERENCE, (CAMERA,))
-    )
-    if not any(1 in one.capabilities.channels for one in white):
+
+    def family(name: str) -> NetworkDenoiser:
+        return NetworkDenoiser(name, find_models(name), runtime=runtime, precision=precision)
+
+    white: list[NetworkDenoiser] = []
+    taken: set[int] = set()
+    for name in _PREFERENCE:
+        if name in shipped and not taken.issuperset(find_models(name)):
+            white.append(family(name))
+            taken |= {*find_models(name)}
+    if 1 not in taken:
         raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
-    return Choosing(white, next(iter(cameras), None)) if cameras or len(white) > 1 else white[0]
+    camera = family(CAMERA) if CAMERA in shipped else None
+    return Choosing(white, camera) if camera or len(white) > 1 else white[0]
 
 
 def _zero_shot() -> Denoiser:
