@@ -47,12 +47,10 @@ def save_tiny():
     from limpid.models.checkpoint import save_model
     from limpid.models.registry import build_network
 
-    def save(folder, *, name, channels, seed=0, scale=1.0, **told):
+    def save(folder, *, name, channels, seed=0, **told):
         torch.manual_seed(seed)
         parameters = {"channels": channels, "widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]}
         network = build_network("unet", parameters)
-        with torch.no_grad():
-            list(network.parameters())[-1].mul_(scale)
         known = {
             "name": name,
             "architecture": "unet",

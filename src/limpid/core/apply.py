@@ -102,8 +102,8 @@ def denoise_image(
     return image.with_planes(out, step=step)
 
 
-def level_removed(image: Image, denoiser: Denoiser, *, level: Level, side_px: int) -> FloatArray:
-    """Return the root mean square of what a denoiser removes, from four parts of the first plane that stand for it.
+def level_removed(image: Image, denoiser: Denoiser, *, level: Level, side_px: int) -> tuple[FloatArray, FloatArray]:
+    """Return root mean squares of what a denoiser removes from four parts of the middle plane, and of the level there.
 
     Parameters
     ----------
@@ -118,10 +118,11 @@ def level_removed(image: Image, denoiser: Denoiser, *, level: Level, side_px: in
 
     Returns
     -------
-    array, shape (C,)
-        As a share of the value range.
+    removed, told : array, shape (C,)
+        As shares of the value range.
     """
-    plane = image.planes()[0]
+    planes = image.planes()
+    plane = planes[len(planes) // 2]
     bad = _not_finite(plane, image)
     scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
     return _removed_of(scaled, denoiser, level, side_px)
@@ -254,19 +255,22 @@ def _one_level(level: Callable[[FloatArray], FloatArray], scaled: _Scaled, tiles
 def _level_again(denoiser: Denoiser, scaled: _Scaled, level: Level, memory: int | None) -> FloatArray:
     """Return the level that a denoiser is to be told, which it found when it was told `level`."""
     longest = math.isqrt(tile_pixels(denoiser.capabilities, memory))
-    return _removed_of(scaled, denoiser, level, min(_PART_PX, max(longest, _LEAST_SIDE_PX)))
+    removed, _ = _removed_of(scaled, denoiser, level, min(_PART_PX, max(longest, _LEAST_SIDE_PX)))
+    return removed
 
 
-def _removed_of(scaled: _Scaled, denoiser: Denoiser, level: Level, side_px: int) -> FloatArray:
-    """Return the root mean square of what a denoiser removes from parts of a plane, channel by channel."""
+def _removed_of(scaled: _Scaled, denoiser: Denoiser, level: Level, side_px: int) -> tuple[FloatArray, FloatArray]:
+    """Return root mean squares of what a denoiser removes from parts of a plane, and of the level, for each channel."""
     align = denoiser.capabilities.align_px
     squares = []
     for part in _parts(scaled.pixels.shape, side=round_up(side_px, align), align=align):
         noisy = scaled.read(part)
-        removed = noisy - _denoised(denoiser, noisy, level(noisy) if callable(level) else level)
-        squares.append(np.square(removed).mean(axis=(0, 1), dtype=np.float64))
-    root: FloatArray = np.sqrt(np.mean(squares, axis=0)).astype(np.float32)
-    return root
+        told = level(noisy) if callable(level) else level
+        removed = noisy - _denoised(denoiser, noisy, told)
+        each = (removed, np.broadcast_to(told, noisy.shape))
+        squares.append([np.square(values).mean(axis=(0, 1), dtype=np.float64) for values in each])
+    removed_rms, told_rms = np.sqrt(np.mean(squares, axis=0)).astype(np.float32)
+    return removed_rms, told_rms
 
 
 def _parts(shape: tuple[int, ...], *, side: int, align: int) -> set[Tile]:

@@ -115,7 +115,9 @@ class ModelCard:
             version = raw.get("version")
         except (ValueError, AttributeError) as error:
             raise ModelError(f"{source} is not a model card: {error}", source=source) from error
-        if not isinstance(version, int) or version > CARD_VERSION:
+        if not isinstance(version, int):
+            raise ModelError(f"{source} is not a model card: it says no version.", source=source)
+        if version > CARD_VERSION:
             raise ModelError(
                 f"{source} is a card of version {version}; this limpid reads up to {CARD_VERSION}: upgrade it.",
                 source=source,

@@ -50,9 +50,10 @@ class StoredModel:
         """
         try:
             text = (folder / CARD_FILE).read_text(encoding="utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise ModelError(
-                f"{folder} is not a model folder: {CARD_FILE} can't be read ({error.strerror}).", source=str(folder)
+                f"{folder} is not a model folder: {CARD_FILE} can't be read ({why}).", source=str(folder)
             ) from error
         return cls(folder, ModelCard.from_json(text, source=str(folder / CARD_FILE)))
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from limpid.core.errors import ConfigError
 from limpid.models.layout import layout_of
 from limpid.models.registry import build_network
 from limpid.training.batch import Batch, Source
@@ -36,6 +37,8 @@ class Taught:
     ------
     ModelError
         If there is no such model.
+    ConfigError
+        If it is for other channels.
 
     References
     ----------
@@ -43,9 +46,14 @@ class Taught:
     """
 
     def __init__(self, source: Source, teacher: Teacher, *, channels: int) -> None:
-        name, parameters = network_of(teacher.model)
+        name, parameters = network_of(teacher.model, channels)
         network = build_network(name, {**parameters, "channels": channels})
-        network.load_state_dict(weights_of(teacher.model, channels))
+        try:
+            network.load_state_dict(weights_of(teacher.model, channels))
+        except RuntimeError:
+            raise ConfigError(
+                f"the teacher {teacher.model!r} takes no patches of {channels} channels; choose one that does."
+            ) from None
         self._answer = Predict(_prepared(network), precision_of(CPU))
         self._source = source
         self._share = teacher.share

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     config : TrainConfig
         Its ``start_from`` is a model, by name or folder, or the folder of a run, whose averaged weights are taken.
     partly : bool
-        Take the weights that fit, where not all do, and put those of a narrower layer into a wider one, so that what
-        is new changes nothing at first [1]_.
+        Take the weights that fit, where not all do. Between networks of as many channels, put those of a narrower layer
+        into a wider one besides, so that what is new changes nothing at first but by its biases [1]_.
 
     Raises
     ------
@@ -52,11 +54,13 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     network = build_network(config.architecture.name, config.architecture.parameters)
     if config.start_from is None:
         return network
-    own, found = network.state_dict(), weights_of(config.start_from, config.data.channels)
+    channels = config.data.channels
+    _, parameters, load = _opened(config.start_from, channels)
+    own, found = network.state_dict(), load()
     fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
-    if partly:
+    if partly and parameters.get("channels") == channels:
         fitting |= _widened(network, {name: w for name, w in found.items() if name not in fitting})
-    elif len(fitting) < len(own):
+    elif not partly and len(fitting) < len(own):
         raise ConfigError(
             f"the weights of {config.start_from} don't fit this network: {len(fitting)} of {len(own)} tensors do; "
             "start from a model of the same network."
@@ -121,20 +125,17 @@ def _picture_loss(loss: str) -> str | None:
     return next((name for _, name in parse_loss(loss) if name in PICTURE_LOSSES), None)
 
 
-def network_of(start: str) -> tuple[str, dict[str, Any]]:
+def network_of(start: str, channels: int | None = None) -> tuple[str, dict[str, Any]]:
     """Return the architecture of a model or a run and what it is built with, the number of channels apart.
+
+    `channels` chooses where a model is several networks.
 
     Raises
     ------
     ModelError
         If there is no such model.
     """
-    if (Path(start) / CHECKPOINT).exists():
-        architecture = stored_config(Path(start)).architecture
-        name, parameters = architecture.name, architecture.parameters
-    else:
-        card = next(iter(find_models(start).values())).card
-        name, parameters = card.architecture, card.parameters
+    name, parameters, _ = _opened(start, channels)
     return name, {key: value for key, value in parameters.items() if key != "channels"}
 
 
@@ -146,9 +147,16 @@ def weights_of(start: str, channels: int) -> dict[str, Tensor]:
     ModelError
         If there is no such model.
     """
-    if (Path(start) / CHECKPOINT).exists():
-        return averaged_weights(Path(start))
+    return _opened(start, channels)[2]()
+
+
+def _opened(start: str, channels: int | None) -> tuple[str, Mapping[str, Any], Callable[[], dict[str, Tensor]]]:
+    """Return architecture and parameters of what there is to start from, and what loads its weights."""
+    folder = Path(start)
+    if (folder / CHECKPOINT).exists():
+        architecture = stored_config(folder).architecture
+        return architecture.name, architecture.parameters, partial(averaged_weights, folder)
     models = find_models(start)
     # A network for other channels shares all but its first and last layer.
     model = models[channels] if channels in models else next(iter(models.values()))
-    return load_network(model).state_dict()
+    return model.card.architecture, model.card.parameters, lambda: load_network(model).state_dict()

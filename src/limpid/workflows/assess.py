@@ -133,13 +133,13 @@ def assess_image(
     denoised = None if denoised is None else _in_units_of(noisy, denoised)
     found = estimate_noise(noisy)
     made_here = denoised is None
-    if denoiser is not None:
-        denoiser = _chosen(noisy, denoiser, denoised, told, found)
     if denoised is None:
         assert denoiser is not None, "neither a denoised image nor a denoiser"
         level = measured_sigma(told) if isinstance(told, NoiseEstimate) else told
         denoised = run_denoise(noisy, denoiser, sigma=level).image
     source = _Source.of(denoised)
+    if isinstance(denoiser, Choosing):
+        denoiser = _chosen(noisy, denoiser, source, told, found)
     known = _known(noisy, found, told)
     usable, clipping = _pixels(noisy, denoised, found, known)
     if found.has_impulses:
@@ -167,19 +167,18 @@ def assess_image(
 
 def _chosen(
     noisy: Image,
-    denoiser: Denoiser,
-    denoised: Image | None,
+    denoiser: Choosing,
+    source: _Source | None,
     told: Told | NoiseEstimate | None,
     found: NoiseEstimate,
 ) -> Denoiser:
-    """Return what made the image, or is to, where the denoiser is of several."""
-    source = None if denoised is None else _Source.of(denoised)
-    if isinstance(denoiser, Choosing) and source is not None:
-        named = denoiser.named(source.parameters["model"])
-        if named is not None:
-            return named
+    """Return what made the image, or would have, of several networks."""
+    named = None if source is None else denoiser.named(source.parameters["model"])
+    if named is not None:
+        return named
     noise = found if told is None else told if isinstance(told, NoiseEstimate) else None
-    return fitting(denoiser, noise, image=noisy).denoiser
+    seen = without_impulses(noisy, found) if found.has_impulses else noisy
+    return fitting(denoiser, noise, image=seen).denoiser
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from limpid.inference.denoiser import NetworkDenoiser
     from limpid.inference.runtimes import Runtime
 
-__all__ = ["CAMERA", "Choosing", "Fitting", "fitting", "kind_of"]
+__all__ = ["CAMERA", "Choosing", "Fitting", "fitting"]
 
 #: The family that was trained on noise as cameras make it.
 CAMERA: Final = "camera"
@@ -26,10 +26,11 @@ CAMERA: Final = "camera"
 _CLIPPED: Final = 0.15
 
 #: What ``camera`` removes of white noise is never so many times what was measured, nor so many times what a network for
-#: white noise removes; and the longest side of the parts in which that is seen. These and the share above were chosen
-#: on pictures of the pool that were held out (recipes/LOG.md).
+#: white noise removes. Below a hundredth of the range it removes texture. Longest side of the parts in which that is
+#: seen. All these were chosen on pictures of the pool that were held out (recipes/LOG.md).
 _MORE_THAN_MEASURED: Final = 1.1
 _MORE_THAN_WHITE: Final = 1.3
+_FAINT: Final = 0.01
 _PART_PX: Final = 96
 
 
@@ -38,36 +39,6 @@ class Fitting(NamedTuple):
 
     denoiser: Denoiser
     reason: str | None
-
-
-def kind_of(noise: NoiseEstimate | None, *, channels: int) -> tuple[bool, str]:
-    """Return whether an image is for a network trained on noise as cameras make it, and what of the image says so.
-
-    Demosaicking, sharpening and JPEG make neighbours' noise go along with each other. A network trained on white noise
-    takes such noise for structure, and leaves much of it; one trained on both gives away some of what the other reaches
-    on white noise. So all goes to the one for white noise but what is seen to be otherwise; noise that was not measured
-    too, since whoever tells a level tells nothing of its kind. Where many values are clipped, as when noise is strong,
-    the noise of dark and bright parts is not what it is elsewhere, however white. Cameras' noise was learnt in colour
-    alone.
-
-    Parameters
-    ----------
-    noise : NoiseEstimate or None
-        What was measured in the image; None where its level was told.
-    channels : int
-        Of the image.
-    """
-    if channels != 3:
-        return False, "an image that is not RGB"
-    if noise is None:
-        return False, "a level that was told"
-    if noise.jpeg:
-        return True, "traces of JPEG"
-    if sum(noise.clipped_share) > _CLIPPED:
-        return True, "noise that black and white cut off"
-    if noise.white is None:
-        return False, "noise that can't be told from white"
-    return (False, "white noise") if noise.white else (True, "correlated noise")
 
 
 class Choosing:
@@ -107,7 +78,7 @@ class Choosing:
         return dataclasses.replace(
             each[0],
             channels=tuple(sorted({count for one in each for count in one.channels})),
-            sigma_max=min(one.sigma_max for one in each),
+            sigma_max=min(one.capabilities.sigma_max for one in self._white),
             halo_px=None if None in halos else max(halo for halo in halos if halo is not None),
             align_px=math.lcm(*(one.align_px for one in each)),
             bytes_per_pixel=max(one.bytes_per_pixel for one in each),
@@ -134,41 +105,56 @@ class Choosing:
 def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, image: Image) -> Fitting:
     """Return what is to denoise an image; a denoiser that leaves no choice is returned as it is.
 
-    Noise that is neither of one level nor grows with the signal as that of photons does is measured where it is
-    weakest, and some noise is no Gaussian. So where :func:`kind_of` sees nothing, what both networks remove from some
-    parts of the image is compared.
+    A network trained on white noise takes other noise for structure, and leaves much of it; one trained on what cameras
+    make gives away some of what the other reaches on white noise, and takes texture for noise where there is hardly
+    any. So JPEG files go to the second, and images whose black and white cut much of the noise off. Of others, what
+    both networks remove from some parts is compared: correlation alone may be that of texture, and noise that is no
+    Gaussian, or grows with the signal otherwise than that of photons, shows none.
 
     Parameters
     ----------
     denoiser : Denoiser
         As :func:`limpid.load_model` returned it.
     noise : NoiseEstimate or None
-        As in :func:`kind_of`.
+        What was measured in the image; None where its level was told, which tells nothing of its kind.
     image : Image
         As it is to be denoised.
     """
     if not isinstance(denoiser, Choosing):
         return Fitting(denoiser, None)
-    white = denoiser.for_white(image.channels)
-    if denoiser.camera is None:
+    white, camera = denoiser.for_white(image.channels), denoiser.camera
+    if camera is None:
         return Fitting(white, None)
-    camera, reason = kind_of(noise, channels=image.channels)
-    if not camera and noise is not None and image.channels == 3:
-        seen = _seen_by_both(white, denoiser.camera, noise, image)
-        camera, reason = seen is not None, seen or reason
-    return Fitting(denoiser.camera if camera else white, reason)
+    if image.channels != 3:
+        return Fitting(white, "an image that is not RGB")
+    if noise is None:
+        return Fitting(white, "a level that was told")
+    if noise.jpeg:
+        return Fitting(camera, "traces of JPEG")
+    left = _left(white, camera, noise, image)
+    if left is not None:
+        return Fitting(camera, left)
+    return Fitting(white, "white noise" if noise.white else f"noise that {white.name} removes")
 
 
-def _seen_by_both(white: Denoiser, camera: Denoiser, noise: NoiseEstimate, image: Image) -> str | None:
-    """Return what shows, by what both networks remove, that noise is of cameras' kind; None where nothing does."""
-    level, told = level_of(image, measured_sigma(noise))
-    if not any(told):
+def _left(white: Denoiser, camera: Denoiser, noise: NoiseEstimate, image: Image) -> str | None:
+    """Return of what kind the noise is that the network for white noise would leave; None where it is little."""
+    level, sigmas = level_of(image, measured_sigma(noise))
+    if not any(sigmas):
         return None
 
-    def removed(denoiser: Denoiser) -> float:
-        return image.span * rms(level_removed(image, denoiser, level=level, side_px=_PART_PX).tolist())
+    def look(denoiser: Denoiser) -> tuple[float, float]:
+        each = level_removed(image, denoiser, level=level, side_px=_PART_PX)
+        return rms(each[0].tolist()), rms(each[1].tolist())
 
-    most = removed(camera)
-    if most > _MORE_THAN_MEASURED * noise.sigma:
-        return "noise stronger than measured"
-    return f"noise that {white.name} leaves" if most > _MORE_THAN_WHITE * removed(white) else None
+    most, told = look(camera)
+    if most < _FAINT:
+        return None
+    if sum(noise.clipped_share) > _CLIPPED:
+        return "noise that black and white cut off"
+    stronger = most > _MORE_THAN_MEASURED * told
+    if not stronger and most <= _MORE_THAN_WHITE * look(white)[0]:
+        return None
+    if noise.white is False:
+        return "correlated noise"
+    return "noise stronger than measured" if stronger else f"noise that {white.name} leaves"

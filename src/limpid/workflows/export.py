@@ -125,6 +125,12 @@ def _contents(denoiser: Denoiser, path: Path, to: str) -> Mapping[Path, bytes]:
         stored = _single(denoiser)
         if to == "torch":
             return {path: to_safetensors(_weights(stored), {_MODEL_CARD: stored.card.to_json()})}
+        if stored.card.preprocessing:
+            steps = ", ".join(step.name for step in stored.card.preprocessing)
+            raise ModelError(
+                f"{denoiser.name!r} does something to the whole image first ({steps}), which no such file can "
+                "hold; export its weights (to torch), or train without preprocessing."
+            )
         content, notes = stored.network, {CARD_NOTE: _short_card(stored), _MODEL_CARD: stored.card.to_json()}
     elif isinstance(denoiser, ForeignDenoiser):
         if to == "torch":
@@ -185,4 +191,5 @@ def _short_card(model: StoredModel) -> str:
         sigma_max=card.sigma_max,
         bytes_per_pixel=card.bytes_per_pixel,
         blind=card.blind,
+        level_again=card.blind,
     ).to_json()

@@ -17,7 +17,7 @@ import numpy as np
 from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number, listed
 from limpid.core.denoiser import Denoiser
-from limpid.core.errors import DataError, OptionError
+from limpid.core.errors import DataError, LimpidError, OptionError
 from limpid.evaluation.benchmark import measure
 from limpid.evaluation.datasets import Dataset, resolve
 from limpid.evaluation.frontier import FrontierRow, Kind, frontier_csv
@@ -165,6 +165,8 @@ def frontier(
         if not rows:
             raise
         stopped = True
+    if not rows:
+        raise DataError(f"no method could be measured: {'; '.join(left_out.values())}")
     stated = protocol(seed=seed, threads=threads) | {"speed": _SPEED}
     files = _written(folder, rows, stated)
     if stopped:
@@ -233,7 +235,11 @@ class _Work:
             self._left_out[f"{denoiser.name} on {dataset.name}"] = f"it takes no {colours} images"
             return
         for sigma in self._sigmas:
-            score = measure(denoiser, dataset, sigma=sigma, seed=self._seed)
+            try:
+                score = measure(denoiser, dataset, sigma=sigma, seed=self._seed)
+            except LimpidError as error:
+                self._left_out[f"{denoiser.name} on {dataset.name}"] = str(error)
+                return
             found = partial(_measured_cost, denoiser, channels, sigma, self._seconds)
             cost = self._cost((denoiser.name, channels, sigma), found)
             yield FrontierRow(

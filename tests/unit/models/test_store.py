@@ -74,7 +74,11 @@ def test_a_missing_network_file_is_named(copy):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"version": CARD_VERSION + 1}, "upgrade"), ({"version": None}, "version"), ({"colour": 1}, "colour")],
+    [
+        ({"version": CARD_VERSION + 1}, "upgrade"),
+        ({"version": None}, "not a model card: it says no version"),
+        ({"colour": 1}, "colour"),
+    ],
 )
 def test_cards_of_later_versions_or_with_unknown_entries_are_refused(copy, changes, message):
     edit_card(copy, **changes)
@@ -86,6 +90,12 @@ def test_cards_of_later_versions_or_with_unknown_entries_are_refused(copy, chang
 def test_what_is_no_card_is_refused(copy, text):
     (copy / "card.json").write_text(text)
     with pytest.raises(ModelError, match="card"):
+        StoredModel.open(copy)
+
+
+def test_a_card_that_is_no_text_is_refused(copy):
+    (copy / "card.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="it is no text"):
         StoredModel.open(copy)
 
 

@@ -49,3 +49,8 @@ def test_what_is_learnt_from_a_teacher_does_not_change_it():
 def test_the_share_of_a_teacher_is_a_share(share):
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
         Teacher(model="fast", share=share)
+
+
+def test_a_teacher_for_other_channels_is_refused():
+    with pytest.raises(ConfigError, match="'fast-color' takes no patches of 1 channels"):
+        Taught(source(), Teacher(model="fast-color", share=0.5), channels=1)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
 from limpid.core.errors import ConfigError
+from limpid.models.checkpoint import load_network
+from limpid.models.store import find_models
 from limpid.training.config import Architecture, Data, Optimiser, Stage, TrainConfig
 from limpid.training.start import _widened, initial_network
 
@@ -34,6 +38,20 @@ def test_a_wider_network_answers_at_first_as_the_one_it_begins_with():
     noisy, level = torch.rand((1, 1, 32, 48)), torch.full((1, 1, 32, 48), 0.1)
     torch.testing.assert_close(wider(noisy, level), narrow(noisy, level))
     assert all(float(weight.flatten(1).norm(dim=1).min()) > 0 for weight in wider.down.parameters())
+
+
+def test_weights_for_gray_pixels_are_not_put_among_those_for_colour():
+    def colour(start_from):
+        told = config(start_from, **SHIPPED, channels=3)
+        return dataclasses.replace(told, data=Data(pool="none", channels=3))
+
+    gray = find_models("fast-gray")[1]
+    begun, fresh = (initial_network(colour(start), partly=True).state_dict() for start in (str(gray.folder), None))
+    same = {name for name, weight in begun.items() if torch.equal(weight, fresh[name])}
+    assert same == {
+        name for name, weight in load_network(gray).state_dict().items() if weight.shape != begun[name].shape
+    }
+    assert len(same) == 2
 
 
 def test_layers_that_are_narrower_stay_random():

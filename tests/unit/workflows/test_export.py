@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,18 @@ def test_an_onnx_file_is_whole_in_itself_and_loads_without_a_card(tmp_path):
     assert dataclasses.replace(ours, tiles_at_once=1) == theirs
     notes = {p.key: p.value for p in onnx.load(done.files[0]).metadata_props}
     assert json.loads(notes["limpid_model_card"])["licence"] == "CC0-1.0"
+
+
+def test_a_model_that_prepares_the_whole_image_is_refused_unless_its_weights_are_asked_for(tmp_path):
+    folder = tmp_path / "prepared"
+    shutil.copytree(TINY, folder)
+    card = json.loads((folder / "card.json").read_text())
+    steps = [{"name": "normalise_percentile", "low": 1.0, "high": 99.0}]
+    (folder / "card.json").write_text(json.dumps(card | {"preprocessing": steps}))
+    for to in ("onnx", "openvino"):
+        with pytest.raises(ModelError, match=r"\(normalise_percentile\), which no such file"):
+            limpid.export(folder, tmp_path, to=to)
+    limpid.export(folder, tmp_path, to="torch")
 
 
 def test_openvinos_own_format_runs_in_openvino(tmp_path):

@@ -106,6 +106,13 @@ def test_a_set_that_can_not_be_had_is_left_out_and_said_so(clean, tmp_path):
         frontier(tmp_path / "out", data="bsd86")
 
 
+def test_a_method_that_can_not_do_all_images_is_left_out_and_the_others_are_kept(clean, tmp_path):
+    PIL.Image.fromarray(data.astronaut()[100:148, :64]).save(clean / "0.png")  # the other one is gray
+    found = frontier(tmp_path / "out", data=clean, sigma=50, seconds=0, published=[])
+    assert "takes images of 3 channels" in found.left_out[f"best on {clean}"]
+    assert {row.method for row in found.rows} >= {"fast", "nlm"}
+
+
 def test_an_interrupt_leaves_what_is_done_in_all_three_files(clean, tmp_path):
     def stop(row, _):
         if row.method == "wavelet":

@@ -20,6 +20,7 @@ CARD_NOTE: Final = "limpid_card"
 
 _OUTPUTS: Final = ("image", "residual")
 _NAMES: Final = ("noisy", "level")
+_FLAGS: Final = ("blind", "level_again")
 _COUNTS: Final = {
     "channels": 1,
     "size_multiple": 1,
@@ -57,6 +58,8 @@ class OnnxCard:
         Working memory for each pixel of a tile.
     blind : bool
         Whether the network judges the noise by itself though it takes a level; one that takes none does so anyway.
+    level_again : bool
+        Whether a blind network does better when it is told a second time, what it removed at first.
     """
 
     output: str
@@ -70,6 +73,7 @@ class OnnxCard:
     sigma_max: float = math.inf
     bytes_per_pixel: int | None = None
     blind: bool = False
+    level_again: bool = False
 
     @classmethod
     def beside(cls, path: Path, notes: Mapping[str, str]) -> Self | None:
@@ -142,7 +146,7 @@ def _fits(key: str, value: Any) -> bool:
         return value in _OUTPUTS
     if key in _NAMES:
         return value is None or isinstance(value, str)
-    if key == "blind":
+    if key in _FLAGS:
         return isinstance(value, bool)
     if key == "sigma_max":
         return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
@@ -154,6 +158,6 @@ def _rule(key: str) -> str:
         return "'image' or 'residual'"
     if key in _NAMES:
         return "the name of an input"
-    if key == "blind":
+    if key in _FLAGS:
         return "true or false"
     return "a number above 0" if key == "sigma_max" else f"a whole number from {_COUNTS[key]}"

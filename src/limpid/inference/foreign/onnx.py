@@ -83,6 +83,7 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
             channels=(plan.channels,),
             level_map=plan.level is None or plan.maps,
             blind=card.blind or plan.level is None,
+            level_again=card.level_again and plan.level is not None,
             sigma_max=card.sigma_max,
             halo_px=halo,
             halo_planes=card.halo_planes,

@@ -9,7 +9,7 @@ from typing import Final
 from limpid.classical.registry import CLASSICAL
 from limpid.models.store import shipped_names
 from limpid.noise.result import NoiseEstimate
-from limpid.workflows.choosing import CAMERA, kind_of
+from limpid.workflows.choosing import CAMERA
 
 __all__ = ["SHIPPED", "UNCHANGED", "Candidate", "ready"]
 
@@ -46,11 +46,7 @@ def ready(noise: NoiseEstimate) -> Iterator[Candidate]:
     yield UNCHANGED
     channels = len(noise.channels)
     for name in shipped_names(channels=channels):
-        if name == CAMERA:
-            if kind_of(noise, channels=channels)[0]:
-                yield Candidate(name, name)
-            continue
         yield Candidate(name, name)
-        if noise.white is False:
+        if noise.white is False and name != CAMERA:
             yield from (Candidate(f"{name}, strength {strength:g}", name, strength) for strength in _STRONGER)
     yield from (Candidate(name, name) for name in CLASSICAL)
