@@ -46,7 +46,8 @@ class Denoised:
     model : str
         Name of the model; of ``auto``, that of the network that was chosen.
     sigma : tuple of float
-        Noise level per channel that was removed at strength 1, in the image's own units.
+        Noise level per channel that the model was told at strength 1, in the image's own units; what a blind one makes
+        of it is its own affair.
     blind : bool
         Whether it was measured, not told.
     strength : float
