@@ -158,5 +158,5 @@ def _opened(start: str, channels: int | None) -> tuple[str, Mapping[str, Any], C
         return architecture.name, architecture.parameters, partial(averaged_weights, folder)
     models = find_models(start)
     # A network for other channels shares all but its first and last layer.
-    model = models[channels] if channels in models else next(iter(models.values()))
+    model = models[channels] if channels is not None and channels in models else next(iter(models.values()))
     return model.card.architecture, model.card.parameters, lambda: load_network(model).state_dict()
