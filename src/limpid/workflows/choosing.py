@@ -25,12 +25,17 @@ CAMERA: Final = "camera"
 #: Share of clipped values from which on the noise itself is cut off, which only ``camera`` has learnt.
 _CLIPPED: Final = 0.15
 
-#: What ``camera`` removes of white noise is never so many times what was measured, nor so many times what a network for
-#: white noise removes. Below a hundredth of the range it removes texture. Longest side of the parts in which that is
-#: seen. All these were chosen on pictures of the pool that were held out (recipes/LOG.md).
+#: ``camera`` never removes so many times the white noise that was measured,
 _MORE_THAN_MEASURED: Final = 1.1
+
+#: nor so many times what a network for white noise removes of it.
 _MORE_THAN_WHITE: Final = 1.3
+
+#: What it removes below this share of the range is texture.
 _FAINT: Final = 0.01
+
+#: Longest side of the parts in which that is seen. It and the limits above were chosen on held-out pictures of the pool
+#: (recipes/LOG.md).
 _PART_PX: Final = 96
 
 
@@ -131,30 +136,26 @@ def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, image: Image) ->
         return Fitting(white, "a level that was told")
     if noise.jpeg:
         return Fitting(camera, "traces of JPEG")
-    left = _left(white, camera, noise, image)
-    if left is not None:
-        return Fitting(camera, left)
-    return Fitting(white, "white noise" if noise.white else f"noise that {white.name} removes")
+    if not noise.measured:
+        return Fitting(white, "noise that can't be measured")
+    return _compared(white, camera, noise, image)
 
 
-def _left(white: Denoiser, camera: Denoiser, noise: NoiseEstimate, image: Image) -> str | None:
-    """Return of what kind the noise is that the network for white noise would leave; None where it is little."""
+def _compared(white: Denoiser, camera: Denoiser, noise: NoiseEstimate, image: Image) -> Fitting:
+    """Return which of the two is for an image, by what they remove from parts of it."""
     level, sigmas = level_of(image, measured_sigma(noise))
-    if not any(sigmas):
-        return None
 
     def look(denoiser: Denoiser) -> tuple[float, float]:
         each = level_removed(image, denoiser, level=level, side_px=_PART_PX)
         return rms(each[0].tolist()), rms(each[1].tolist())
 
-    most, told = look(camera)
+    most, told = look(camera) if any(sigmas) else (0.0, 0.0)
     if most < _FAINT:
-        return None
+        return Fitting(white, "hardly any noise")
     if sum(noise.clipped_share) > _CLIPPED:
-        return "noise that black and white cut off"
+        return Fitting(camera, "noise that black and white cut off")
     stronger = most > _MORE_THAN_MEASURED * told
-    if not stronger and most <= _MORE_THAN_WHITE * look(white)[0]:
-        return None
-    if noise.white is False:
-        return "correlated noise"
-    return "noise stronger than measured" if stronger else f"noise that {white.name} leaves"
+    if stronger or most > _MORE_THAN_WHITE * look(white)[0]:
+        other = "noise stronger than measured" if stronger else f"noise that {white.name} leaves"
+        return Fitting(camera, "correlated noise" if noise.white is False else other)
+    return Fitting(white, "white noise" if noise.white else f"noise that {white.name} removes")

@@ -90,8 +90,8 @@ def test_what_is_not_seen_to_be_otherwise_is_for_the_network_for_white_noise():
     image, auto = noisy("correlated"), load_model("auto")
     best = auto.named("best")
     assert fitting(auto, None, image=image) == (best, "a level that was told")
-    assert chosen(image, channels=(NO_NOISE,) * 3)[0] == "best"
-    assert chosen(image, channels=(UNKNOWN,) * 3) == ("best", "noise that best removes")
+    assert chosen(image, channels=(NO_NOISE,) * 3) == ("best", "hardly any noise")
+    assert chosen(image, channels=(UNKNOWN,) * 3) == ("best", "noise that can't be measured")
     assert chosen(noisy("correlated", gray=True))[1] == "an image that is not RGB"
     assert chosen(image, channels=(UNKNOWN,) * 3, jpeg_blocking=0.5) == ("camera", "traces of JPEG")
 
@@ -119,7 +119,7 @@ def test_noise_that_the_network_for_white_noise_leaves_is_for_the_network_for_ca
 def test_texture_where_there_is_hardly_noise_is_not_taken_for_that_of_cameras(sigma):
     clean = pictures.astronaut()[100:292, 100:356]
     faint = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
-    assert chosen(Image.from_array(np.clip(np.rint(faint), 0, 255).astype(np.uint8)))[0] == "best"
+    assert chosen(Image.from_array(np.clip(np.rint(faint), 0, 255).astype(np.uint8))) == ("best", "hardly any noise")
 
 
 def test_what_speaks_for_a_stack_is_one_of_its_planes_with_noise():
