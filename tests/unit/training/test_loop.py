@@ -168,6 +168,15 @@ def test_a_run_that_watches_and_was_stopped_ends_as_one_that_was_not(tmp_path: P
     assert logs[0] == logs[1]
 
 
+@pytest.fixture
+def answered():
+    """Have Ctrl-C answered as Python does, whatever ran before in this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("answered")
 def test_ctrl_c_waits_for_the_end_of_a_step_and_leaves_a_checkpoint_of_it(tmp_path: Path) -> None:
     class Interrupting(Source):
         def draw(self, *arguments, step, **options):
@@ -181,6 +190,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_leaves_a_checkpoint_of_it(tmp_pa
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("answered")
 def test_ctrl_c_in_the_last_validation_is_not_lost(tmp_path: Path) -> None:
     def validate(_) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGINT)

@@ -407,7 +407,7 @@ def test_several_processes_give_the_bytes_of_one(tmp_path: Path, monkeypatch: py
     for number in range(6):
         picture(tmp_path / "in" / f"{number}.png", seed=number)
     (tmp_path / "in" / "bad.png").write_bytes(b"")
-    median = DenoiseOptions(model="median", memory=10**9)
+    median = DenoiseOptions(model="median", memory=10**9, threads=2)
     one = denoise_files([tmp_path / "in"], tmp_path / "one", options=median)
     monkeypatch.setattr("limpid.workflows.engines.core_groups", lambda _: 2)
     monkeypatch.setattr("limpid.workflows.engines._WORTH_A_PROCESS", 1)
