@@ -123,8 +123,7 @@ def level_removed(image: Image, denoiser: Denoiser, *, level: Level, side_px: in
     """
     planes = image.planes()
     plane = planes[len(planes) // 2]
-    bad = _not_finite(plane, image)
-    scaled = _Scaled(plane if bad is None else _filled(plane, bad), image.value_range)
+    scaled = _Scaled(_without_gaps(plane, image), image.value_range)
     return _removed_of(scaled, denoiser, level, side_px)
 
 
@@ -190,8 +189,7 @@ def _denoised_planes(
     parts = without_gaps(image).stacks() if volumetric else image.planes()
     out = np.empty_like(parts)
     for part, target in zip(parts, out, strict=True):
-        bad = None if volumetric else _not_finite(part, image)
-        scaled = _Scaled(part if bad is None else _filled(part, bad), image.value_range)
+        scaled = _Scaled(part if volumetric else _without_gaps(part, image), image.value_range)
         tiles = list(tiles_of(part.shape, denoiser, memory))
         told = level
         if callable(level) and not denoiser.capabilities.level_map:
@@ -387,6 +385,11 @@ def _not_finite(plane: Array, image: Image) -> Array | None:
             source=image.source,
         )
     return bad
+
+
+def _without_gaps(plane: Array, image: Image) -> Array:
+    bad = _not_finite(plane, image)
+    return plane if bad is None else _filled(plane, bad)
 
 
 def _filled(plane: Array, bad: Array) -> Array:

@@ -12,7 +12,7 @@ from limpid.models.registry import build_network
 from limpid.training.batch import Batch, Source
 from limpid.training.config import Teacher
 from limpid.training.device import CPU, precision_of
-from limpid.training.start import network_of, weights_of
+from limpid.training.start import start_of
 from limpid.training.strategies.base import Predict
 
 __all__ = ["Taught"]
@@ -46,14 +46,13 @@ class Taught:
     """
 
     def __init__(self, source: Source, teacher: Teacher, *, channels: int) -> None:
-        name, parameters = network_of(teacher.model, channels)
-        network = build_network(name, {**parameters, "channels": channels})
-        try:
-            network.load_state_dict(weights_of(teacher.model, channels))
-        except RuntimeError:
+        found = start_of(teacher.model, channels)
+        if found.parameters.get("channels", channels) != channels:
             raise ConfigError(
                 f"the teacher {teacher.model!r} takes no patches of {channels} channels; choose one that does."
-            ) from None
+            )
+        network = build_network(found.architecture, {**found.parameters, "channels": channels})
+        network.load_state_dict(found.load())
         self._answer = Predict(_prepared(network), precision_of(CPU))
         self._source = source
         self._share = teacher.share

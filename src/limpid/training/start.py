@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from limpid.training.checkpoint import CHECKPOINT, averaged_weights, stored_conf
 from limpid.training.config import PICTURE_LOSSES, TrainConfig, parse_loss
 from limpid.training.strategies import build_strategy
 
-__all__ = ["check_network", "initial_network", "network_of", "weights_of"]
+__all__ = ["Start", "check_network", "initial_network", "start_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,10 +55,10 @@ def initial_network(config: TrainConfig, *, partly: bool = False) -> nn.Module:
     if config.start_from is None:
         return network
     channels = config.data.channels
-    _, parameters, load = _opened(config.start_from, channels)
-    own, found = network.state_dict(), load()
+    start = start_of(config.start_from, channels)
+    own, found = network.state_dict(), start.load()
     fitting = {name: found[name] for name in own if name in found and found[name].shape == own[name].shape}
-    if partly and parameters.get("channels") == channels:
+    if partly and start.parameters.get("channels") == channels:
         fitting |= _widened(network, {name: w for name, w in found.items() if name not in fitting})
     elif not partly and len(fitting) < len(own):
         raise ConfigError(
@@ -125,38 +125,27 @@ def _picture_loss(loss: str) -> str | None:
     return next((name for _, name in parse_loss(loss) if name in PICTURE_LOSSES), None)
 
 
-def network_of(start: str, channels: int | None = None) -> tuple[str, dict[str, Any]]:
-    """Return the architecture of a model or a run and what it is built with, the number of channels apart.
+class Start(NamedTuple):
+    """A network to start from: what it is built with, number of channels included, and what loads its weights."""
 
-    `channels` chooses where a model is several networks.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-    """
-    name, parameters, _ = _opened(start, channels)
-    return name, {key: value for key, value in parameters.items() if key != "channels"}
+    architecture: str
+    parameters: Mapping[str, Any]
+    load: Callable[[], dict[str, Tensor]]
 
 
-def weights_of(start: str, channels: int) -> dict[str, Tensor]:
-    """Return the weights of a model, the one for so many channels if there are several, or the average of a run.
+def start_of(start: str, channels: int | None = None) -> Start:
+    """Return the network of a model, the one for so many channels if there are several, or of a run, averaged.
 
     Raises
     ------
     ModelError
         If there is no such model.
     """
-    return _opened(start, channels)[2]()
-
-
-def _opened(start: str, channels: int | None) -> tuple[str, Mapping[str, Any], Callable[[], dict[str, Tensor]]]:
-    """Return architecture and parameters of what there is to start from, and what loads its weights."""
     folder = Path(start)
     if (folder / CHECKPOINT).exists():
         architecture = stored_config(folder).architecture
-        return architecture.name, architecture.parameters, partial(averaged_weights, folder)
+        return Start(architecture.name, architecture.parameters, partial(averaged_weights, folder))
     models = find_models(start)
     # A network for other channels shares all but its first and last layer.
     model = models[channels] if channels is not None and channels in models else next(iter(models.values()))
-    return model.card.architecture, model.card.parameters, lambda: load_network(model).state_dict()
+    return Start(model.card.architecture, model.card.parameters, lambda: load_network(model).state_dict())

@@ -138,12 +138,12 @@ def assess_image(
         level = measured_sigma(told) if isinstance(told, NoiseEstimate) else told
         denoised = run_denoise(noisy, denoiser, sigma=level).image
     source = _Source.of(denoised)
+    repaired = without_impulses(noisy, found) if found.has_impulses else noisy
     if isinstance(denoiser, Choosing):
-        denoiser = _chosen(noisy, denoiser, source, told, found)
+        denoiser = _chosen(repaired, denoiser, source, told, found)
     known = _known(noisy, found, told)
     usable, clipping = _pixels(noisy, denoised, found, known)
     if found.has_impulses:
-        repaired = without_impulses(noisy, found)
         usable &= repaired.planes() == noisy.planes()
         if source is not None and source.repaired:
             noisy = repaired
@@ -166,7 +166,7 @@ def assess_image(
 
 
 def _chosen(
-    noisy: Image,
+    seen: Image,
     denoiser: Choosing,
     source: _Source | None,
     told: Told | NoiseEstimate | None,
@@ -177,7 +177,6 @@ def _chosen(
     if named is not None:
         return named
     noise = found if told is None else told if isinstance(told, NoiseEstimate) else None
-    seen = without_impulses(noisy, found) if found.has_impulses else noisy
     return fitting(denoiser, noise, image=seen).denoiser
 
 

@@ -65,12 +65,14 @@ def choose_network(name: str | None, parameters: Mapping[str, Any] | None, start
     ModelError
         If there is no such model.
     """
-    from limpid.training.start import network_of
+    from limpid.training.start import start_of
 
     architecture: str
     defaults: Mapping[str, Any]
     if name is None and start_from is not None:
-        architecture, defaults = network_of(start_from)
+        start = start_of(start_from)
+        architecture = start.architecture
+        defaults = {key: value for key, value in start.parameters.items() if key != "channels"}
     elif name is not None and name in NAMED:
         architecture, defaults = NAMED[name]
     else:
