@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from limpid.core.cache import cache_folder
 from limpid.core.errors import WriteError
+from limpid.core.version import __version__
 from limpid.io.atomic import replacing
 
 __all__ = ["remembered"]
@@ -33,7 +34,7 @@ def remembered(
     Parameters
     ----------
     decisive : str
-        All that the answer follows from.
+        All that the answer follows from, beside limpid's version.
     find : callable
         Finds the answer.
     plain : callable
@@ -45,7 +46,7 @@ def remembered(
     prefix : str
         Of the file's name, which for the rest is a digest of `decisive`.
     """
-    name = hashlib.sha256(decisive.encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{__version__} {decisive}".encode()).hexdigest()[:16]
     path = cache_folder("self-test") / f"{prefix}{name}.json"
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))

@@ -10,7 +10,7 @@ from skimage import data
 from limpid.core.apply import denoise_image
 from limpid.core.errors import MissingExtraError, ModelError, OptionError
 from limpid.core.image import Image
-from limpid.inference import precision
+from limpid.inference import precision, remembered
 from limpid.inference.calibrate import measure_halo
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.harmless import measure_sigma_min
@@ -117,6 +117,15 @@ def test_the_self_test_is_remembered(tiny_model, openvino, monkeypatch, tmp_path
     assert self_test(openvino, tiny_model) == first
     (file,) = (tmp_path / "self-test").iterdir()
     assert json.loads(file.read_text()) == dataclasses.asdict(first)
+
+
+def test_another_version_of_limpid_tests_itself_anew(tiny_model, openvino, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIMPID_CACHE", str(tmp_path))
+    first = self_test(openvino, tiny_model)
+    monkeypatch.setattr(remembered, "__version__", "999")
+    other = dataclasses.replace(first, device="measured anew")
+    monkeypatch.setattr(precision, "_measure", lambda *_: other)
+    assert self_test(openvino, tiny_model) == other
 
 
 def test_the_self_test_has_a_picture_of_a_size_the_network_takes(tiny_model, openvino, monkeypatch, tmp_path):
