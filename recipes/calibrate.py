@@ -9,29 +9,30 @@ import numpy as np
 
 from limpid.core.image import FloatArray
 from limpid.inference.calibrate import calibrated
+from limpid.inference.runtimes import load_runtime
+from limpid.models.cards import ModelCard
 from limpid.models.checkpoint import write_card
 from limpid.models.store import find_models
 from limpid.training.artefact import HALO_LIMIT_PX
-from limpid.training.config import Data
+from limpid.training.config import Data, TrainConfig
 from limpid.training.data import Pool, open_pool, reduce
 
 #: Pieces of held-out pictures that int8 has to be good enough on.
 CROPS = 100
 
-#: Pieces of training pictures that ranges are taken from, their side, and how often they are reduced by 1, 2 and 3.
+#: Pieces of training pictures that ranges are taken from, and their side.
 _SEEN = 200
 _SIDE_PX = 128
-_REDUCTIONS = (0.4, 0.4, 0.2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="NAME", help="such as fast-gray")
-    parser.add_argument("--pool", default="train-open")
     args = parser.parse_args()
+    check_processor()
     for name in args.names:
         (model,) = find_models(name).values()
-        training, held_out = open_pool(Data(pool=args.pool, channels=model.card.channels, reductions=_REDUCTIONS))
+        training, held_out = open_pool(data_of(model.card))
         found = calibrated(
             model, large_pictures(held_out), limit=HALO_LIMIT_PX, crops=CROPS, seen=seen_pieces(training)
         )
@@ -44,6 +45,20 @@ def main() -> None:
                 f"{name}: int8 allowed {int8.allowed}, {len(int8.ranges)} convolutions, worst pixel {worst:.2f} of "
                 f"255, PSNR loss {dict(int8.psnr_loss)} dB, harmless from {least:.3g} of 255"
             )
+
+
+def check_processor() -> None:
+    """Stop where bf16 can't be measured: the card would call it harmful."""
+    runtime = load_runtime()
+    if "bf16" not in runtime.precisions:
+        raise SystemExit(f"{runtime.device} has no bf16: calibrate on a processor that has")
+
+
+def data_of(card: ModelCard) -> Data:
+    """Return what a network was trained on."""
+    if card.training is None:
+        return Data(pool="train-open", channels=card.channels)
+    return TrainConfig.from_dict(card.training, where=card.name).data
 
 
 def large_pictures(held_out: Pool) -> list[FloatArray]:

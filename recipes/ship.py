@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from calibrate import CROPS, large_pictures, seen_pieces
+from calibrate import CROPS, check_processor, large_pictures, seen_pieces
 
 from limpid.inference.denoiser import NetworkDenoiser
 from limpid.inference.runtimes import load_runtime
@@ -41,8 +41,7 @@ def main() -> None:
     args = parser.parse_args()
 
     config = TrainConfig.from_toml(args.recipe)
-    if "bf16" not in load_runtime().precisions:
-        raise SystemExit(f"{load_runtime().device} has no bf16: calibrate on a processor that has")
+    check_processor()
     training, held_out = open_pool(config.data)
     model = write_model(
         initial_network(dataclasses.replace(config, start_from=str(args.run))),

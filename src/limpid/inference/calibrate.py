@@ -80,7 +80,7 @@ def calibrated(
     halo = measure_halo(exact, cut, sigma=card.sigma_max, multiple=card.size_multiple, limit=limit)
     sigma = 1.0
     if "bf16" in runtime.precisions:
-        sigma = measure_sigma_min(exact, runtime.compile(model, precision="bf16"), cut)
+        sigma = measure_sigma_min(exact, runtime.compile(model, precision="bf16"), cut, sigma_max=card.sigma_max)
     int8 = None
     if "int8" in runtime.precisions and card.halo_planes is None:
         int8 = measure_int8(runtime, model, pictures, crops=crops or _crops_of(card.kmac_per_pixel), seen=seen)

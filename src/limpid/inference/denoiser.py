@@ -121,7 +121,8 @@ class NetworkDenoiser:
         card = self.models[channels].card
         chosen: Precision = self._precision  # type: ignore[assignment]  # checked in __init__
         if self._precision == "auto":
-            # A level per pixel may be faint somewhere, and tiles of one image must not differ in their arithmetic.
+            # A level per pixel may be faint somewhere, in this tile or another. Tiles differ in int8 alone, by what
+            # their values reach, and then by no more than its worst pixel.
             least = level.min() if level.ndim == 1 else 0.0
             allowed = [p for p in PRECISIONS if sigma_min(card, p) <= least]
             chosen = self._fastest(channels, allowed)

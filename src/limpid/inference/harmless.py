@@ -18,7 +18,9 @@ TOLERANCE: Final = 0.02
 _LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
 
-def measure_sigma_min(exact: Network, rough: Network, pictures: Sequence[FloatArray]) -> float:
+def measure_sigma_min(
+    exact: Network, rough: Network, pictures: Sequence[FloatArray], *, sigma_max: float, clipped: bool = False
+) -> float:
     """Return the smallest noise level, as a share of the range, from which rough arithmetic is harmless.
 
     At and above it, the root-mean-square difference between `rough` and `exact` (fp32) over all pictures is at most
@@ -30,17 +32,22 @@ def measure_sigma_min(exact: Network, rough: Network, pictures: Sequence[FloatAr
         The same model in both precisions.
     pictures : sequence of float32 arrays, shape (C, H, W)
         Clean, in ``[0, 1]``, of sizes the network takes.
+    sigma_max : float
+        Largest level that the network is told, as a share of the range.
+    clipped : bool
+        Whether noisy values are clipped to the range.
 
     Returns
     -------
     float
-        1 where it is harmless at no level up to 55 of 255.
+        1 where it is harmless at no level up to `sigma_max` and 55 of 255.
     """
     smallest = 255.0
-    for sigma in _LEVELS:
+    most = round(255 * sigma_max, 2)
+    for sigma in [sigma for sigma in _LEVELS if sigma <= most] or [most]:
         squares = []
         for index, picture in enumerate(pictures):
-            noisy, level = with_noise(picture, sigma / 255, seed=index)
+            noisy, level = with_noise(picture, sigma / 255, seed=index, clipped=clipped)
             squares.append(np.mean(np.square(exact(noisy, level) - rough(noisy, level), dtype=np.float64)))
         if np.sqrt(np.mean(squares)) > TOLERANCE * sigma / 255:
             break
@@ -48,8 +55,13 @@ def measure_sigma_min(exact: Network, rough: Network, pictures: Sequence[FloatAr
     return smallest / 255
 
 
-def with_noise(picture: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Return a picture with white noise, and the level of it, as a network takes them: of shape (1, *picture.shape)."""
+def with_noise(
+    picture: FloatArray, sigma: float, *, seed: int, clipped: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Return a picture with white noise, and the level of it, as a network takes them: of shape (1, *picture.shape).
+
+    Noisy values may be clipped to ``[0, 1]``, as those of integer files are.
+    """
     noise = np.random.default_rng(seed).standard_normal(picture.shape, dtype=np.float32)
     noisy = (picture + np.float32(sigma) * noise)[None]
-    return noisy, np.full(noisy.shape, sigma, dtype=np.float32)
+    return np.clip(noisy, 0, 1) if clipped else noisy, np.full(noisy.shape, sigma, dtype=np.float32)

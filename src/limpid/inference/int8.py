@@ -30,7 +30,7 @@ _LEVELS: Final = (15.0, 25.0, 50.0)
 _SHARES: Final = (0.0, 0.35, 1.0)
 _MARGIN: Final = 1.05
 
-#: Noisy values are clipped to the value range, as those of integer files are; so much beyond it still counts as within.
+#: Noisy values are clipped to the value range; so much beyond it still counts as within.
 _SLACK: Final = 0.01
 
 #: Neighbouring convolutions are judged together, in at most this many groups for each piece, by the share of the trials
@@ -131,7 +131,8 @@ def measure_int8(
 
         found = _fewest_back(with_back, most=int(_SHARE_BACK * len(groups))) or found
     rough = runtime.network(model.network, precision="int8", ranges=found.ranges)
-    return dataclasses.replace(found, sigma_min=measure_sigma_min(exact, rough, pieces[:_FEW]))
+    least = measure_sigma_min(exact, rough, pieces[:_FEW], sigma_max=model.card.sigma_max, clipped=True)
+    return dataclasses.replace(found, sigma_min=least)
 
 
 def _fewest_back(with_back: Callable[[int], Int8], *, most: int) -> Int8 | None:
@@ -160,18 +161,13 @@ def _pieces(pictures: Sequence[FloatArray], count: int, *, side: int, seed: int)
     return pieces
 
 
-def _noisy(piece: FloatArray, sigma: float, *, seed: int) -> tuple[FloatArray, FloatArray]:
-    noisy, level = with_noise(piece, sigma, seed=seed)
-    return np.clip(noisy, 0, 1), level
-
-
 def _ranges(runtime: OpenVINORuntime, model: StoredModel, pieces: Sequence[FloatArray]) -> dict[str, tuple[float, ...]]:
     """Return the largest magnitude in each channel of what each convolution takes."""
     observe = runtime.observer(model)
     largest: dict[str, FloatArray] = {}
     for index, piece in enumerate(pieces):
         for share in _SHARES:
-            for name, here in observe(*_noisy(piece, share * model.card.sigma_max, seed=index)).items():
+            for name, here in observe(*with_noise(piece, share * model.card.sigma_max, seed=index, clipped=True)).items():
                 largest[name] = np.maximum(largest.get(name, 0), here)
     return {name: tuple(float(f"{_MARGIN * value:.3g}") for value in found) for name, found in largest.items()}
 
@@ -180,7 +176,7 @@ def _trials(exact: Network, card: ModelCard, pieces: Sequence[FloatArray]) -> It
     most = round(255 * card.sigma_max, 2)
     for level in [level for level in _LEVELS if level <= most] or [most]:
         for index, clean in enumerate(pieces):
-            noisy, told = _noisy(clean, level / 255, seed=1000 + index)
+            noisy, told = with_noise(clean, level / 255, seed=1000 + index, clipped=True)
             yield _Trial(level, clean, noisy, told, exact(noisy, told))
 
 

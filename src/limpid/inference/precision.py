@@ -97,7 +97,10 @@ def self_test(runtime: Runtime, model: StoredModel) -> SelfTest:
     process.
     """
     card = model.card
-    decisive = f"{runtime.name} {runtime.device} {card.sha256} {card.bf16_sigma_min} {card.int8} {card.test_vector}"
+    decisive = (
+        f"{runtime.name} {runtime.device} {runtime.precisions} {card.sha256} {card.bf16_sigma_min} {card.int8} "
+        f"{card.test_vector}"
+    )
     return remembered(
         decisive, find=lambda: _measure(runtime, model), plain=asdict, parse=_parsed, what="the self-test"
     )
@@ -121,7 +124,7 @@ def _measure(runtime: Runtime, model: StoredModel) -> SelfTest:
     check_test_vector(exact, model, runtime=runtime)
     errors = []
     for precision, network in zip(rough, others, strict=True):
-        sigma = sigma_min(model.card, precision)
+        sigma = min(sigma_min(model.card, precision), model.card.sigma_max)
         noisy, level = _picture(model.card, sigma)
         difference = exact(noisy, level) - network(noisy, level)
         errors.append(float(np.sqrt(np.mean(np.square(difference, dtype=np.float64)))) / sigma)

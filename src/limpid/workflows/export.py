@@ -95,6 +95,8 @@ def export(
     path = _path(Path(output), denoiser.name, FORMATS[to])
     if not isinstance(model, Denoiser) and path.exists() and Path(model).exists() and path.samefile(model):
         raise OptionError(f"{path} is the model itself; name another output.")
+    if path.parent.resolve() in _folders(denoiser):
+        raise OptionError(f"{path.parent} is the folder of the model itself; name an output elsewhere.")
     contents = _contents(denoiser, path, to)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +114,13 @@ def _path(output: Path, name: str, ending: str) -> Path:
     if output.suffix.lower() != ending:
         raise OptionError(f"the output must end in {ending} or be a folder that exists, got {str(output)!r}.")
     return output
+
+
+def _folders(denoiser: Denoiser) -> list[Path]:
+    """Return the folders whose files a denoiser is made of."""
+    from limpid.inference.denoiser import NetworkDenoiser
+
+    return [one.folder.resolve() for one in denoiser.models.values()] if isinstance(denoiser, NetworkDenoiser) else []
 
 
 def _contents(denoiser: Denoiser, path: Path, to: str) -> Mapping[Path, bytes]:

@@ -188,6 +188,28 @@ def test_a_missing_runtime_names_the_command_that_installs_it(monkeypatch):
         load_runtime("onnxruntime")
 
 
+def test_cuda_that_a_package_was_built_for_and_is_not_there_is_not_taken_for_it(tiny_model, monkeypatch, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    built_for = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: built_for)
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"), pytest.raises(OptionError, match="no working CUDA"):
+        load_runtime("onnxruntime", device="cuda").compile(tiny_model, precision="fp32")
+    chosen = load_runtime("onnxruntime")
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        chosen.compile(tiny_model, precision="fp32")
+    assert chosen.device.startswith("cpu, ")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_torch_network_that_runs_in_bf16_is_left_as_it_was():
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, padding=1))
+    load_runtime("torch").prepare(network, precision="bf16")
+    assert "forward" not in vars(network[0])
+
+
 def test_onnx_runtime_without_cuda_refuses_it_and_takes_a_number_of_threads(tiny_model):
     onnxruntime = pytest.importorskip("onnxruntime")
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -228,4 +250,24 @@ def test_rough_arithmetic_is_allowed_from_where_its_error_is_small():
     def rough(noisy, level):
         return np.full_like(noisy, 0.1 / 255)
 
-    assert measure_sigma_min(exact, rough, [np.zeros((1, 8, 8), np.float32)]) == pytest.approx(5 / 255)
+    pictures = [np.zeros((1, 8, 8), np.float32)]
+    for most, least in ((55, 5), (20, 5), (4, 255)):
+        found = measure_sigma_min(exact, rough, pictures, sigma_max=most / 255)
+        assert found == pytest.approx(least / 255), most
+
+
+def test_where_int8_is_harmless_is_seen_up_to_the_level_the_network_knows():
+    seen = []
+
+    def exact(noisy, level):
+        return np.zeros_like(noisy)
+
+    def rough(noisy, level):
+        seen.append((float(level.max()), float(noisy.min()), float(noisy.max())))
+        return np.zeros_like(noisy)
+
+    pictures = [np.full((1, 32, 32), 0.5, np.float32)]
+    assert measure_sigma_min(exact, rough, pictures, sigma_max=0.3 / 255, clipped=True) == pytest.approx(0.3 / 255)
+    assert measure_sigma_min(exact, rough, pictures, sigma_max=55 / 255, clipped=True) == pytest.approx(1 / 255)
+    assert max(level for level, *_ in seen) == pytest.approx(55 / 255)
+    assert all(0 <= low and high <= 1 for _, low, high in seen)

@@ -144,6 +144,25 @@ def test_an_onnx_file_takes_its_card_along(tmp_path):
         limpid.export(tmp_path / "a.onnx", tmp_path)
 
 
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_model_folder_is_not_written_into(tmp_path, loaded):
+    folder = tmp_path / "model"
+    shutil.copytree(TINY, folder)
+    before = (folder / "model.onnx").read_bytes()
+    model = limpid.load_model(folder) if loaded else folder
+    for output in (folder / "model.onnx", folder / ".." / "model" / "other.onnx"):
+        with pytest.raises(OptionError, match="is the folder of the model itself; name an output elsewhere"):
+            limpid.export(model, output)
+    assert (folder / "model.onnx").read_bytes() == before
+
+
+def test_an_onnx_file_beside_the_card_of_another_network_keeps_to_its_own(tmp_path):
+    shutil.copytree(TINY, tmp_path / "other")
+    limpid.export(TINY, tmp_path / "other" / "a.onnx")
+    noisy = image(16, 16)
+    assert np.array_equal(denoised(tmp_path / "other" / "a.onnx", noisy), denoised(TINY, noisy))
+
+
 @pytest.mark.parametrize(
     ("model", "output", "to", "error", "message"),
     [

@@ -77,21 +77,26 @@ class OnnxCard:
 
     @classmethod
     def beside(cls, path: Path, notes: Mapping[str, str]) -> Self | None:
-        """Return the card of an ONNX file: ``NAME.json`` or ``card.json`` beside it, or the note limpid left in it.
+        """Return the card of an ONNX file: ``NAME.json`` beside it, the note limpid left in it, or ``card.json``.
 
         Raises
         ------
         ModelError
             If there is one that can't be used.
         """
-        for place in (path.with_suffix(".json"), path.with_name("card.json")):
-            try:
-                return cls.from_json(place.read_text(encoding="utf-8"), source=str(place))
-            except FileNotFoundError:
-                continue
-            except (OSError, UnicodeDecodeError) as error:
-                raise ModelError(f"{place} can't be read: {error}", source=str(place)) from error
-        return cls.from_json(notes[CARD_NOTE], source=str(path)) if CARD_NOTE in notes else None
+        own = cls._at(path.with_suffix(".json"))
+        if own is None and CARD_NOTE in notes:
+            return cls.from_json(notes[CARD_NOTE], source=str(path))
+        return own or cls._at(path.with_name("card.json"))
+
+    @classmethod
+    def _at(cls, place: Path) -> Self | None:
+        try:
+            return cls.from_json(place.read_text(encoding="utf-8"), source=str(place))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{place} can't be read: {error}", source=str(place)) from error
 
     @classmethod
     def from_json(cls, text: str, *, source: str) -> Self:
@@ -124,6 +129,12 @@ class OnnxCard:
             raise ModelError(
                 f"{source}: halo_planes says that the network takes stacks; halo_px and size_multiple go with it, add "
                 "them.",
+                source=source,
+            )
+        if card.halo_planes is not None and card.level_again:
+            raise ModelError(
+                f"{source}: level_again looks at parts of single planes, and halo_planes says that the network takes "
+                "stacks; leave one of them out.",
                 source=source,
             )
         return card

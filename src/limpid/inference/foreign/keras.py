@@ -19,7 +19,7 @@ from limpid.core.errors import ModelError, OptionError
 from limpid.core.image import FloatArray
 from limpid.core.plain import error_text
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
-from limpid.inference.foreign.reach import found_halo, found_multiple
+from limpid.inference.foreign.reach import check_size, found_halo, found_multiple
 from limpid.inference.foreign.squares import in_squares
 from limpid.inference.runtimes import Network
 from limpid.inference.runtimes.torch import TorchRuntime
@@ -55,10 +55,8 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     network = _network(keras, model, place=place, side=side)
     try:
         multiple = side or found_multiple(network, channels=channels)
-        plane = np.zeros((1, channels, multiple, multiple), np.float32)
-        if (got := network(plane, plane).shape) != plane.shape:
-            raise ModelError(f"it returns an array of shape {got} for an image of {plane.shape} (channels second)")
-    except (ModelError, ValueError) as error:
+        check_size(network, channels=channels, side=multiple)
+    except ModelError as error:
         raise ModelError(f"{path} is no denoiser: {error}", source=str(path)) from error
     halo = 0 if side else found_halo(network, channels=channels, multiple=multiple, key=f"keras {digest}")
     return ForeignDenoiser(

@@ -14,7 +14,7 @@ from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
-from limpid.inference.foreign.reach import found_halo, found_multiple
+from limpid.inference.foreign.reach import check_size, found_halo, found_multiple
 from limpid.inference.foreign.squares import in_squares
 from limpid.inference.runtimes import Network, Precision
 from limpid.inference.runtimes.openvino import Graph, OpenVINORuntime, Port
@@ -66,8 +66,10 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     }
     try:
         multiple = plan.side or card.size_multiple or found_multiple(networks["fp32"], channels=plan.channels)
+        if card.halo_planes is None:
+            check_size(networks["fp32"], channels=plan.channels, side=multiple)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}", source=str(path)) from error
+        raise ModelError(f"{path} is no denoiser: {error}", source=str(path)) from error
     grid = math.lcm(multiple, card.align_px or 1)
     if plan.side is not None:
         halo: int | None = 0

@@ -15,7 +15,7 @@ from limpid.inference.precision import made_picture
 from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import Network
 
-__all__ = ["found_halo", "found_multiple"]
+__all__ = ["check_size", "found_halo", "found_multiple"]
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +67,27 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     )
 
 
+#: As runtimes raise at sizes that don't fit.
+_MISFITS: Final = (ModelError, RuntimeError, ValueError, TypeError)
+
+
+def check_size(network: Network, *, channels: int, side: int) -> None:
+    """Refuse a network that does not return an image of the size it is given, a square of so many pixels a side.
+
+    Raises
+    ------
+    ModelError
+        If it returns another, or none.
+    """
+    plane = np.zeros((1, channels, side, side), np.float32)
+    try:
+        got = network(plane, plane).shape
+    except _MISFITS as error:
+        raise ModelError(f"it takes no image of {side} x {side} pixels: {error_text(error, 200)}") from error
+    if got != plane.shape:
+        raise ModelError(f"it returns an array of shape {got} for an image of {plane.shape} (channels second)")
+
+
 def found_multiple(network: Network, *, channels: int) -> int:
     """Return the smallest power of two whose odd multiples the network takes and returns as sizes.
 
@@ -82,7 +103,7 @@ def found_multiple(network: Network, *, channels: int) -> int:
         try:
             if network(plane, plane).shape == plane.shape:
                 return multiple
-        except (ModelError, RuntimeError, ValueError, TypeError) as error:  # as runtimes raise at sizes that don't fit
+        except _MISFITS as error:
             problem = error
     why = f": {error_text(problem, 200)}" if problem else ""
     raise ModelError(f"the network returns no image of the size it is given, whatever that is{why}")

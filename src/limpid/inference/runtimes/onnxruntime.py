@@ -49,6 +49,7 @@ class ONNXRuntime:
                 "this onnxruntime has no CUDA; install onnxruntime-gpu in its place, or choose the device cpu or auto."
             )
         self._providers = [_CUDA, _CPU] if has_cuda and device != "cpu" else [_CPU]
+        self._must = device == "cuda"
         self._threads = threads
 
     @property
@@ -70,9 +71,11 @@ class ONNXRuntime:
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
         try:
-            session = onnxruntime.InferenceSession(model.network, options, providers=self._providers)
+            # Its own fallback prints to standard output.
+            session = onnxruntime.InferenceSession(model.network, options, providers=self._providers, enable_fallback=0)
         except Exception as error:  # its errors have no other common root
             raise ModelError(f"ONNX Runtime can't read the network: {error_text(error, 300)}") from error
+        self._check_device(session.get_providers())
         lock = threading.Lock()
 
         def run(noisy: FloatArray, level: FloatArray) -> FloatArray:
@@ -82,3 +85,11 @@ class ONNXRuntime:
             return np.asarray(residual, np.float32)
 
         return run
+
+    def _check_device(self, running: list[str]) -> None:
+        """Take note of CUDA that a package was built for and that is not to be had, such as without a driver."""
+        if self._providers[0] in running:
+            return
+        if self._must:
+            raise OptionError("ONNX Runtime finds no working CUDA device; choose the device cpu or auto.")
+        self._providers = [_CPU]

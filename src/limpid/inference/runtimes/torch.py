@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import numpy as np
@@ -15,7 +16,7 @@ from limpid.models.checkpoint import load_network
 from limpid.models.layout import channels_last, layout_of
 from limpid.models.store import StoredModel
 
-__all__ = ["TorchRuntime"]
+__all__ = ["TorchRuntime", "has_bf16", "takes_cuda"]
 
 
 def takes_cuda(device: str) -> bool:
@@ -30,6 +31,18 @@ def takes_cuda(device: str) -> bool:
     if device == "cuda" and not available:
         raise OptionError("this torch finds no CUDA device; choose the device cpu or auto.")
     return available and device != "cpu"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 in hardware.
+
+    A processor without AVX512-BF16 or AMX converts each number there and back. A training step of a small U-Net took
+    20 ms in bfloat16 and 38 in float32 on one thread with AVX512-BF16; with that switched off (ONEDNN_MAX_CPU_ISA) it
+    took 78 ms and 37, with AVX2 alone 379 and 39.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 class TorchRuntime:
@@ -64,18 +77,16 @@ class TorchRuntime:
     @property
     def precisions(self) -> tuple[Precision, ...]:
         """bf16 where the device multiplies it in hardware."""
-        if self.torch_device.type == "cuda":
-            fast = torch.cuda.is_bf16_supported()
-        else:
-            fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        return ("bf16", "fp32") if fast else ("fp32",)
+        return ("bf16", "fp32") if has_bf16(self.torch_device) else ("fp32",)
 
     def compile(self, model: StoredModel, *, precision: Precision) -> Network:
         """Return the model, ready to run."""
         return self.prepare(load_network(model), precision=precision)
 
     def prepare(self, module: nn.Module, *, precision: Precision) -> Network:
-        """Return a module that is called as ``module(noisy, level)``, ready to run."""
+        """Return what runs a module that is called as ``module(noisy, level)``. The module itself may be moved."""
+        if precision == "bf16":
+            module = copy.deepcopy(module)  # its first layer is changed
         network = module.eval().to(self.torch_device, memory_format=layout_of(module))  # type: ignore[call-overload]
         if precision == "bf16":
             _spare_pixels(network, self.torch_device)

@@ -40,7 +40,7 @@ _REACH: Final = 2.5
 _TINY: Final = 1e-8
 
 #: Qualities of JPEG files, on libjpeg's scale.
-_QUALITIES: Final = (70, 99)
+_QUALITIES: Final = (70, 98)
 _SUBSAMPLINGS: Final = ("4:2:0", "4:2:2", "4:4:4")
 
 
@@ -127,7 +127,7 @@ def draw_finish(camera: Camera, rng: np.random.Generator) -> Finish:
         sharp_px=float(rng.uniform(*_SHARP_PX)),
         sharpening=float(rng.uniform(*_SHARPENING)) if sharp else 0.0,
         smooth_px=float(rng.uniform(*_SMOOTH_PX)) if smooth else 0.0,
-        quality=int(rng.integers(*_QUALITIES)) if coded else None,
+        quality=int(rng.integers(*_QUALITIES, endpoint=True)) if coded else None,
         subsampling=str(rng.choice(_SUBSAMPLINGS)),
     )
 

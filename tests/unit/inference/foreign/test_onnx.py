@@ -205,6 +205,32 @@ def test_a_network_that_changes_the_size_is_refused(write):
         limpid.load_model(write([pool], {"x": FREE}, card={"output": "image"}))
 
 
+def test_a_network_of_one_size_that_returns_no_image_is_refused_when_it_is_loaded(write):
+    flat = helper.make_node("Flatten", ["x"], ["y"])
+    path = write([flat], {"x": [1, 1, 8, 8]}, output=[1, 64], card={"output": "image"})
+    with pytest.raises(ModelError, match=r"net\.onnx is no denoiser: .*\(1, 64\).*\(1, 1, 8, 8\)"):
+        limpid.load_model(path)
+
+
+def test_a_card_with_a_size_that_the_network_does_not_take_is_refused_when_it_is_loaded(write):
+    halves = [
+        helper.make_node("MaxPool", ["x"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("DepthToSpace", ["wide"], ["large"], blocksize=2),
+        helper.make_node("Concat", ["small"] * 4, ["wide"], axis=1),
+        node("Add", "large", "x", "y"),
+    ]
+    nodes = [halves[0], halves[2], halves[1], halves[3]]
+    limpid.load_model(write(nodes, {"x": FREE}, card={"output": "image", "size_multiple": 2, "halo_px": 8}))
+    with pytest.raises(ModelError, match="takes no image of 3 x 3 pixels"):
+        limpid.load_model(write(nodes, {"x": FREE}, card={"output": "image", "size_multiple": 3, "halo_px": 8}))
+
+
+def test_a_card_of_stacks_can_not_ask_for_a_second_look_at_parts(write):
+    card = {"output": "image", "halo_planes": 1, "halo_px": 8, "size_multiple": 4, "level_again": True}
+    with pytest.raises(ModelError, match="level_again looks at parts of single planes.*leave one of them out"):
+        limpid.load_model(write([CONV], {"x": FREE}, initializers=[BLUR], card=card))
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x04junk", b"x" * 1000])
 def test_what_is_no_onnx_is_refused(tmp_path, content):
     (tmp_path / "net.onnx").write_bytes(content)
