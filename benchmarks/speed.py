@@ -21,15 +21,16 @@ from torch import nn
 import limpid
 
 LIMPID = str(Path(sys.executable).parent / "limpid")
-#: Pictures of 512 x 512 pixels, and the families that take them.
-PICTURES = {"gray": (data.camera, ("fast",)), "RGB": (data.astronaut, ("fast", "best"))}
+FAMILIES = ("fast", "best")
+#: Of 512 x 512 pixels.
+PICTURES = {"gray": data.camera, "RGB": data.astronaut}
 #: Layers of DnCNN in gray and in colour (Zhang et al., IEEE TIP 2017).
 LAYERS = {1: 17, 3: 20}
 
 
 def main() -> None:
     rows: list[dict[str, object]] = []
-    for kind, (picture, families) in PICTURES.items():
+    for kind, picture in PICTURES.items():
         noisy = with_noise(picture())
         planes = np.atleast_3d(noisy).transpose(2, 0, 1)
         megapixels = planes[0].size / 1e6
@@ -38,7 +39,7 @@ def main() -> None:
             slow = median_seconds(lambda n=network, f=frame: n(f), runs=5)
         what = f"{kind}: DnCNN, {LAYERS[len(planes)]} layers, torch fp32"
         rows.append({"what": what, "seconds": slow, "megapixels_per_s": megapixels / slow})
-        for name, precision, sigma in itertools.product(families, ("auto", "fp32"), (25.0, None)):
+        for name, precision, sigma in itertools.product(FAMILIES, ("auto", "fp32"), (25.0, None)):
             model = limpid.load_model(name, precision=precision)
             took = median_seconds(lambda i=noisy, m=model, s=sigma: limpid.denoise(i, model=m, sigma=s), runs=20)
             what = f"{kind}: limpid.denoise, {name}, {precision}, {'blind' if sigma is None else 'sigma told'}"

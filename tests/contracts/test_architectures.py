@@ -22,6 +22,15 @@ SMALL = {
     "convolutional_autoencoder": ("convolutional_autoencoder", {"widths": [8, 16]}),
     "blindspot": ("blindspot", {"width": 8, "levels": 2}),
     "unet3d": ("unet3d", {"widths": [8, 8], "blocks": [1, 1], "decoder_blocks": [1]}),
+    "ensemble": (
+        "ensemble",
+        {
+            "members": [
+                {"widths": [8, 8], "blocks": [1, 1], "decoder_blocks": [1]},
+                {"widths": [16], "blocks": [1], "decoder_blocks": []},
+            ]
+        },
+    ),
 }
 
 

@@ -5,7 +5,7 @@ What a fence does is said by its language and its first line:
 - ``python`` fences of a page run in order, in one namespace, in a folder that holds what the pages mention;
 - ``console`` and ``sh`` fences run each line that begins with ``$ limpid``, in the same order and folder;
 - a fence of another language that begins with ``# file: NAME`` is written to that file;
-- a fence that begins with ``# not run`` is left out.
+- a fence after a line ``<!-- not run: why -->`` is left out.
 
 CONTRIBUTING.md works on a copy of the source instead: ``# file:`` fences add files to it, ``diff`` fences change
 them, and what is left runs there.
@@ -49,9 +49,9 @@ class Fence(NamedTuple):
 def fences(page: Path) -> Iterator[Fence]:
     """Yield the fences of a page that are not excluded."""
     content = page.read_text(encoding="utf-8")
-    for match in re.finditer(r"^```(\w+)\n(.*?)^```$", content, re.MULTILINE | re.DOTALL):
-        if not match[2].startswith("# not run"):
-            yield Fence(match[1], match[2], content.count("\n", 0, match.start(2)))
+    for match in re.finditer(r"(^<!-- not run: .*? -->\n)?^```(\w+)\n(.*?)^```$", content, re.MULTILINE | re.DOTALL):
+        if match[1] is None:
+            yield Fence(match[2], match[3], content.count("\n", 0, match.start(3)))
 
 
 def commands(fence: Fence) -> list[str]:

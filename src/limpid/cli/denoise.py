@@ -62,7 +62,7 @@ def denoise(
     ] = "auto",
     strength: Annotated[
         float,
-        typer.Option(metavar="S", help="Scales sigma: 0 changes nothing, 1 removes what was measured, at most 2."),
+        typer.Option(metavar="S", help="How much is removed: 0 nothing, 1 the noise that was measured, at most 2."),
     ] = 1.0,
     chroma_strength: Annotated[
         float | None,
@@ -84,7 +84,7 @@ def denoise(
         bool, typer.Option("--resume", help="Leave out what an earlier run with the same model and options has done.")
     ] = False,
     assess: Annotated[
-        bool, typer.Option("--assess", help="Also tell how good the results are; takes three times as long.")
+        bool, typer.Option("--assess", help="Also tell how good the results are; takes five times as long.")
     ] = False,
     checksums: Annotated[
         bool, typer.Option("--checksums", help="Tell changed inputs by their contents, not by size and time.")

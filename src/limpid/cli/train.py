@@ -92,7 +92,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="unet, small, dncnn, ffdnet, autoencoder, convolutional_autoencoder, blindspot, or unet3d for stacks.",
+            help="unet, small, ensemble, dncnn, ffdnet, autoencoder, convolutional_autoencoder, blindspot, or unet3d "
+            "for stacks.",
             show_default="unet, or that of --start-from",
         ),
     ] = None,

@@ -15,7 +15,7 @@ __all__ = ["TOLERANCE", "measure_sigma_min", "with_noise"]
 #: Largest root-mean-square difference to fp32, as a share of the noise level.
 TOLERANCE: Final = 0.02
 
-_LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
+_LEVELS: Final = (55.0, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
 
 def measure_sigma_min(
@@ -55,9 +55,7 @@ def measure_sigma_min(
     return smallest / 255
 
 
-def with_noise(
-    picture: FloatArray, sigma: float, *, seed: int, clipped: bool = False
-) -> tuple[FloatArray, FloatArray]:
+def with_noise(picture: FloatArray, sigma: float, *, seed: int, clipped: bool = False) -> tuple[FloatArray, FloatArray]:
     """Return a picture with white noise, and the level of it, as a network takes them: of shape (1, *picture.shape).
 
     Noisy values may be clipped to ``[0, 1]``, as those of integer files are.

@@ -167,7 +167,9 @@ def _ranges(runtime: OpenVINORuntime, model: StoredModel, pieces: Sequence[Float
     largest: dict[str, FloatArray] = {}
     for index, piece in enumerate(pieces):
         for share in _SHARES:
-            for name, here in observe(*with_noise(piece, share * model.card.sigma_max, seed=index, clipped=True)).items():
+            for name, here in observe(
+                *with_noise(piece, share * model.card.sigma_max, seed=index, clipped=True)
+            ).items():
                 largest[name] = np.maximum(largest.get(name, 0), here)
     return {name: tuple(float(f"{_MARGIN * value:.3g}") for value in found) for name, found in largest.items()}
 

@@ -1,8 +1,8 @@
 """Pixels in two parts, for networks in bf16, whose 8 significant bits would round the pixels themselves.
 
 What bf16 rounds inside a network is averaged away by its convolutions; what it rounds in the pixels, up to half a level
-of 255, is noise that goes through to the end, and nearly all of what bf16 costs. So the first convolution, which is
-linear, is given the pixels as bf16 holds them and, in as many channels more, what is missing.
+of 255, is noise that goes through to the end, and nearly all of what bf16 costs. So the convolution they come to first,
+which is linear, is given them as bf16 holds them and, in as many channels more, what is missing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parts(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def take_rest(model: ov.Model) -> bool:
-    """Give a network another input, :data:`REST`, whose sum with ``noisy`` its first convolution takes; in place.
+    """Give a network another input, :data:`REST`, whose sum with ``noisy`` convolutions of the pixels take; in place.
 
     Returns
     -------
@@ -51,13 +51,12 @@ def take_rest(model: ov.Model) -> bool:
         Whether it has it: not where its inputs are more than moved on their way, or go to no convolution.
     """
     names = {port.any_name for port in model.inputs}
-    first = _first_convolution(model)
-    if _WHOLE not in names or first is None or not _only_moved(first.input_value(0)):
+    first = _first_convolutions(model)
+    if _WHOLE not in names or not first:
         return False
-    # The way to the convolution once more, on which the rest goes in place of the pixels, and nothing beside it.
+    # The way to the convolutions once more, on which the rest goes in place of the pixels, and nothing beside it.
     copy = model.clone()
-    copied = _first_convolution(copy)
-    assert copied is not None
+    copied = _first_convolutions(copy)
     for name in names - {_WHOLE}:
         nothing = opset13.multiply(model.input(name), np.float32(0))
         for target in copy.input(name).get_target_inputs():
@@ -65,16 +64,19 @@ def take_rest(model: ov.Model) -> bool:
     rest = copy.input(_WHOLE).get_node()
     rest.output(0).set_names({REST})
     model.add_parameters([rest])
-    values = opset13.concat([first.input_value(0), copied.input_value(0)], 1)
-    weights = opset13.concat([first.input_value(1)] * 2, 1)
-    first.input(0).replace_source_output(values.output(0))
-    first.input(1).replace_source_output(weights.output(0))
+    for one, its_copy in zip(first, copied, strict=True):
+        values = opset13.concat([one.input_value(0), its_copy.input_value(0)], 1)
+        weights = opset13.concat([one.input_value(1)] * 2, 1)
+        one.input(0).replace_source_output(values.output(0))
+        one.input(1).replace_source_output(weights.output(0))
     model.validate_nodes_and_infer_types()
     return True
 
 
-def _first_convolution(model: ov.Model) -> ov.Node | None:
-    return next((node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"), None)
+def _first_convolutions(model: ov.Model) -> list[ov.Node]:
+    """Return those that inputs come to as they are: one, or of several networks side by side one each."""
+    convolutions = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
+    return [node for node in convolutions if _only_moved(node.input_value(0))]
 
 
 def _only_moved(port: ov.Output) -> bool:

@@ -27,6 +27,7 @@ ARCHITECTURES: Final[Mapping[str, str]] = {
     "convolutional_autoencoder": "limpid.models.architectures.convolutional_autoencoder:ConvolutionalAutoencoder",
     "blindspot": "limpid.models.architectures.blindspot:Blindspot",
     "unet3d": "limpid.models.architectures.unet3d:UNet3D",
+    "ensemble": "limpid.models.architectures.ensemble:Ensemble",
 }
 
 #: What each is built with where nothing else is asked for, the number of channels apart. That of ``unet`` is ``fast``.
@@ -38,6 +39,7 @@ DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "convolutional_autoencoder": {"widths": [64, 128]},
     "blindspot": {"width": 32, "levels": 3},
     "unet3d": {"widths": [32, 32], "blocks": [1, 1], "decoder_blocks": [1]},
+    "ensemble": {"members": [{"widths": [32, 32, 32], "blocks": [1, 1, 1], "decoder_blocks": [1, 1]}] * 2},
 }
 
 #: Networks by a name of their own: architecture and parameters, the number of channels apart.

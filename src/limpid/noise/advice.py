@@ -114,7 +114,7 @@ def _structure(noise: NoiseEstimate) -> Iterator[tuple[str, str]]:
             "Noise2Void and Neighbor2Neighbor are invalid for it, they would learn to keep it. Valid are clean "
             "targets, Noise2Noise on two exposures, synthetic noise of the same correlation, or Noise2Void with a mask "
             "over the pixels that are correlated. Networks made for white noise leave part of it; limpid denoise "
-            "takes camera for it in colour.",
+            "takes camera in colour, where that removes more.",
         )
     if noise.jpeg:
         yield (

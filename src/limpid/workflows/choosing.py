@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limpid.core.apply import level_removed
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from limpid.inference.denoiser import NetworkDenoiser
     from limpid.inference.runtimes import Runtime
 
-__all__ = ["CAMERA", "Choosing", "Fitting", "fitting"]
+__all__ = ["CAMERA", "WHITE", "Choosing", "Fitting", "fitting"]
+
+#: The family for white noise.
+WHITE: Final = "best"
 
 #: The family that was trained on noise as cameras make it.
 CAMERA: Final = "camera"
@@ -47,60 +50,53 @@ class Fitting(NamedTuple):
 
 
 class Choosing:
-    """Families of networks, of which :func:`fitting` takes the one for an image.
+    """Two families of networks, of which :func:`fitting` takes the one for an image.
 
     By itself, told a level, it is the one for white noise.
 
     Parameters
     ----------
-    white : sequence of NetworkDenoiser
-        For white noise, the best first. One of them takes single channels.
-    camera : NetworkDenoiser, optional
+    white : NetworkDenoiser
+        For white noise, in single channels and in colour.
+    camera : NetworkDenoiser
         For noise as cameras make it, in colour.
     """
 
     name: Final = "auto"
 
-    def __init__(self, white: Sequence[NetworkDenoiser], camera: NetworkDenoiser | None) -> None:
-        self._white = white
+    def __init__(self, white: NetworkDenoiser, camera: NetworkDenoiser) -> None:
+        self.white = white
         self.camera = camera
 
     @property
-    def families(self) -> list[NetworkDenoiser]:
-        """All that there are."""
-        return [*self._white] if self.camera is None else [*self._white, self.camera]
+    def families(self) -> tuple[NetworkDenoiser, NetworkDenoiser]:
+        """Both."""
+        return self.white, self.camera
 
     @property
     def runtime(self) -> Runtime:
-        """Where all run."""
-        return self._white[0].runtime
+        """Where both run."""
+        return self.white.runtime
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the networks for white noise, with room for any."""
-        each = [one.capabilities for one in self.families]
-        halos = [one.halo_px for one in each]
+        """Those of the network for white noise, with room for either."""
+        white, camera = (one.capabilities for one in self.families)
         return dataclasses.replace(
-            each[0],
-            channels=tuple(sorted({count for one in each for count in one.channels})),
-            sigma_max=min(one.capabilities.sigma_max for one in self._white),
-            halo_px=None if None in halos else max(halo for halo in halos if halo is not None),
-            align_px=math.lcm(*(one.align_px for one in each)),
-            bytes_per_pixel=max(one.bytes_per_pixel for one in each),
+            white,
+            halo_px=max(one.halo_px or 0 for one in (white, camera)),
+            align_px=math.lcm(white.align_px, camera.align_px),
+            bytes_per_pixel=max(white.bytes_per_pixel, camera.bytes_per_pixel),
         )
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Its name, and what all are: which is taken for an image follows from its pixels."""
+        """Its name, and what both are: which is taken for an image follows from its pixels."""
         return {"model": self.name, "networks": [dict(one.identity) for one in self.families]}
-
-    def for_white(self, channels: int) -> NetworkDenoiser:
-        """Return the best for white noise in so many channels: for all of them together, or one by one."""
-        return next(one for count in (channels, 1) for one in self._white if count in one.capabilities.channels)
 
     def denoise_plane(self, noisy: FloatArray, level: FloatArray) -> FloatArray:
         """Return what the network for white noise returns (see :class:`limpid.core.denoiser.Denoiser`)."""
-        return self.for_white(noisy.shape[-1]).denoise_plane(noisy, level)
+        return self.white.denoise_plane(noisy, level)
 
     def named(self, name: str | None) -> Denoiser | None:
         """Return the one that goes by a name, if one does."""
@@ -127,9 +123,7 @@ def fitting(denoiser: Denoiser, noise: NoiseEstimate | None, *, image: Image) ->
     """
     if not isinstance(denoiser, Choosing):
         return Fitting(denoiser, None)
-    white, camera = denoiser.for_white(image.channels), denoiser.camera
-    if camera is None:
-        return Fitting(white, None)
+    white, camera = denoiser.families
     if image.channels != 3:
         return Fitting(white, "an image that is not RGB")
     if noise is None:

@@ -117,7 +117,8 @@ def denoise(
         Standard deviation of the noise in the image's own units (0-255 for 8-bit), for all channels or for each;
         or a model such as ``PoissonGaussian`` for noise that depends on the signal. Measured where not given.
     strength : float
-        Scales the level, ``[0, 2]``; 0 is the identity.
+        Scales the level, ``[0, 2]``; 0 is the identity. Of a denoiser that judges the level by itself, such as
+        ``camera``, the share of its change that is made, 1 at most.
     chroma_strength : float, optional
         The same for colour noise alone; `strength` where not given.
     value_range : (float, float), optional

@@ -117,7 +117,7 @@ def frontier(
     threads : int, optional
         CPU threads of networks; all cores where not given.
     seconds : float
-        Time for the calls of each method that speed is taken from, ``> 0``; slow ones get a smaller picture.
+        Time for the calls of each method that speed is taken from, ``>= 0``; slow ones get a smaller picture.
     published : sequence of Published
         What others published.
     on_row : callable, optional
@@ -144,6 +144,10 @@ def frontier(
     sigmas = [float(one) for one in listed("sigma", sigma, Real, what="a number")]
     for one in sigmas:
         check_number("sigma (on the 0-255 scale)", one, low=0)
+        if one == 0:
+            raise OptionError(
+                "sigma is 0: without noise nothing is denoised that could be measured; choose one above 0."
+            )
     check_number("seed", seed, low=0, whole=True)
     check_number("seconds", seconds, low=0)
     new_figure()  # says now, not after an hour, where matplotlib is missing
@@ -230,10 +234,6 @@ class _Work:
             yield from self._reported(one, dataset, channels)
 
     def _measured(self, denoiser: Denoiser, kind: Kind, dataset: Dataset, channels: int) -> Iterator[FrontierRow]:
-        if not {1, channels} & set(denoiser.capabilities.channels):
-            colours = "gray" if channels == 1 else "colour"
-            self._left_out[f"{denoiser.name} on {dataset.name}"] = f"it takes no {colours} images"
-            return
         for sigma in self._sigmas:
             try:
                 score = measure(denoiser, dataset, sigma=sigma, seed=self._seed)

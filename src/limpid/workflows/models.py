@@ -12,7 +12,7 @@ from limpid.classical.registry import CLASSICAL, load_classical
 from limpid.core.arguments import check_number
 from limpid.core.denoiser import Denoiser
 from limpid.core.errors import MissingExtraError, ModelError, OptionError
-from limpid.workflows.choosing import CAMERA, Choosing
+from limpid.workflows.choosing import CAMERA, WHITE, Choosing
 
 if TYPE_CHECKING:
     from limpid.inference.precision import SelfTest
@@ -23,9 +23,6 @@ __all__ = ["as_denoiser", "denoiser_names", "list_models", "load_model"]
 
 #: The denoiser that learns from the image it is given.
 ZERO_SHOT = "zero-shot"
-
-#: What ``auto`` takes for white noise, best first: the first that has a network for an image's channels.
-_PREFERENCE = ("best", "fast")
 
 
 def denoiser_names() -> list[str]:
@@ -49,11 +46,11 @@ def load_model(
     Parameters
     ----------
     name : str or path
-        ``auto`` (of the shipped networks the best for white noise in the image's channels, and ``camera`` where that
-        ships and the noise of a colour image is seen to be otherwise), a shipped network (``fast``, or ``fast-gray``
-        for that file alone), a classical method (``nlm``, ``wavelet``, ``tv``, ``bilateral``, ``median``),
-        ``zero-shot`` (a small network that learns from the image alone, in about a minute), a model folder, or a file
-        of someone else's network: ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``, ``.ckpt``.
+        ``auto`` (``best``, or ``camera`` where the noise of a colour image is seen to be as cameras make it), a shipped
+        network (``fast``, or ``fast-gray`` for that file alone), a classical method (``nlm``, ``wavelet``, ``tv``,
+        ``bilateral``, ``median``), ``zero-shot`` (a small network that learns from the image alone, in about a minute),
+        a model folder, or a file of someone else's network: ``.onnx``, ``.keras``, ``.safetensors``, ``.pth``, ``.pt``,
+        ``.ckpt``.
     runtime : str
         For networks: ``openvino``, ``onnxruntime``, ``torch``, or ``auto``, which is OpenVINO on the CPU and torch on
         CUDA.
@@ -114,25 +111,14 @@ def load_model(
 
 
 def _auto(runtime: Runtime, precision: str) -> Denoiser:
-    """Return what chooses among the families that ship, or the only one."""
+    """Return what chooses between the families for white noise and for that of cameras."""
     from limpid.inference.denoiser import NetworkDenoiser
-    from limpid.models.store import find_models, shipped_names
+    from limpid.models.store import find_models
 
-    shipped = shipped_names()
-
-    def family(name: str) -> NetworkDenoiser:
-        return NetworkDenoiser(name, find_models(name), runtime=runtime, precision=precision)
-
-    white: list[NetworkDenoiser] = []
-    taken: set[int] = set()
-    for name in _PREFERENCE:
-        if name in shipped and not taken.issuperset(find_models(name)):
-            white.append(family(name))
-            taken |= {*find_models(name)}
-    if 1 not in taken:
-        raise ModelError("no network ships with this installation; choose one of: " + ", ".join(CLASSICAL) + ".")
-    camera = family(CAMERA) if CAMERA in shipped else None
-    return Choosing(white, camera) if camera or len(white) > 1 else white[0]
+    white, camera = (
+        NetworkDenoiser(name, find_models(name), runtime=runtime, precision=precision) for name in (WHITE, CAMERA)
+    )
+    return Choosing(white, camera)
 
 
 def _zero_shot() -> Denoiser:

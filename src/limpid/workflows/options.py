@@ -53,7 +53,7 @@ class DenoiseOptions:
     address : str or None
         Of a Ray cluster to join; None starts one on this machine.
     assess : bool
-        Also say how good each result is, see :func:`limpid.assess`; takes about three times as long.
+        Also say how good each result is, see :func:`limpid.assess`; takes about five times as long.
     dry_run : bool
         Only say what would be done.
     """

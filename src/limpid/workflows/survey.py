@@ -31,6 +31,7 @@ from limpid.core.plain import plain
 from limpid.io import DEFAULT_MAX_PIXELS
 from limpid.io.atomic import replacing
 from limpid.io.sources import Item, find_items
+from limpid.workflows.choosing import WHITE
 from limpid.workflows.expected import expected_gains
 from limpid.workflows.gallery import gallery
 from limpid.workflows.models import load_model
@@ -41,9 +42,6 @@ __all__ = ["Survey", "Surveyed", "survey"]
 #: Name of what the catalogue tells of the collection as a whole, in the folder of a survey, and of the same for people.
 INSIGHT: Final = "insight.json"
 REPORT: Final = "report.html"
-
-#: The family that denoises where no model is named.
-_MODEL: Final = "fast"
 
 _log = logging.getLogger(__name__)
 
@@ -197,7 +195,7 @@ def _summary(
 ) -> Survey:
     """Write what a catalogue tells, for programs and for people."""
     folder = store.folder
-    connection, denoiser = opened(folder), load_model(_MODEL)
+    connection, denoiser = opened(folder), load_model(WHITE)
     channels = connection.execute("select distinct channels from catalogue where sigma > 0").fetchall()
     found = insight(connection, expected_gains([count for (count,) in channels], denoiser))
     with replacing(folder / INSIGHT) as file:

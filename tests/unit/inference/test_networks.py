@@ -270,4 +270,4 @@ def test_where_int8_is_harmless_is_seen_up_to_the_level_the_network_knows():
     assert measure_sigma_min(exact, rough, pictures, sigma_max=0.3 / 255, clipped=True) == pytest.approx(0.3 / 255)
     assert measure_sigma_min(exact, rough, pictures, sigma_max=55 / 255, clipped=True) == pytest.approx(1 / 255)
     assert max(level for level, *_ in seen) == pytest.approx(55 / 255)
-    assert all(0 <= low and high <= 1 for _, low, high in seen)
+    assert all(low >= 0 and high <= 1 for _, low, high in seen)

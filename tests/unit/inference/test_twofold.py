@@ -40,11 +40,12 @@ def test_a_network_gives_the_same_for_pixels_in_two_parts(tiny_model):
 
 @pytest.mark.parametrize("name", ["openvino", "torch"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_bf16_does_not_round_pixels(name, channels):
+@pytest.mark.parametrize("family", ["fast", "best"])
+def test_bf16_does_not_round_pixels(name, channels, family):
     runtime = load_runtime(name, device="cpu")
     if "bf16" not in runtime.precisions:
         pytest.skip("this processor has no bf16")
-    model = find_models("fast")[channels]
+    model = find_models(family)[channels]
     sigma = 5 / 255
     noisy, level = with_noise(0.3 + 0.6 * made_picture(channels, 128), sigma, seed=0)
     exact, rough = (runtime.compile(model, precision=precision)(noisy, level) for precision in ("fp32", "bf16"))
@@ -58,6 +59,19 @@ def noted(*, name="noisy", before=lambda pixels: pixels):
     kernel = opset13.constant(np.ones((1, 1, 3, 3), np.float32))
     convolved = opset13.convolution(before(pixels), kernel, [1, 1], [1, 1], [1, 1], [1, 1])
     return ov.Model([convolved], [pixels])
+
+
+def test_all_convolutions_of_the_pixels_take_both_parts():
+    pixels = opset13.parameter([1, 1, 8, 8], np.float32)
+    pixels.output(0).set_names({"noisy"})
+    kernels = [opset13.constant(np.full((1, 1, 3, 3), value, np.float32)) for value in (1, 2)]
+    layers = [opset13.convolution(pixels, one, [1, 1], [1, 1], [1, 1], [1, 1]) for one in kernels]
+    network = ov.Model([opset13.add(*layers)], [pixels])
+    noisy = np.random.default_rng(0).random((1, 1, 8, 8), np.float32)
+    expected = run(network, noisy=noisy)
+    assert take_rest(network)
+    head, rest = parts(noisy)
+    np.testing.assert_allclose(run(network, noisy=head, noisy_rest=rest), expected, rtol=1e-6)
 
 
 def test_networks_whose_pixels_are_changed_before_the_first_convolution_are_left_alone():

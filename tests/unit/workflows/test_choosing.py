@@ -88,8 +88,7 @@ def test_an_image_is_for_the_network_that_was_trained_on_its_kind_of_noise(kind)
 
 def test_what_is_not_seen_to_be_otherwise_is_for_the_network_for_white_noise():
     image, auto = noisy("correlated"), load_model("auto")
-    best = auto.named("best")
-    assert fitting(auto, None, image=image) == (best, "a level that was told")
+    assert fitting(auto, None, image=image) == (auto.white, "a level that was told")
     assert chosen(image, channels=(NO_NOISE,) * 3) == ("best", "hardly any noise")
     assert chosen(image, channels=(UNKNOWN,) * 3) == ("best", "noise that can't be measured")
     assert chosen(noisy("correlated", gray=True))[1] == "an image that is not RGB"
@@ -111,7 +110,7 @@ def test_noise_that_the_network_for_white_noise_leaves_is_for_the_network_for_ca
             return noisy + (self._of.denoise_plane(noisy, level) - noisy) / 2
 
     image, auto = noisy(), load_model("auto")
-    unfit = Choosing([Timid(auto.named("best"))], auto.camera)
+    unfit = Choosing(Timid(auto.white), auto.camera)
     assert fitting(unfit, estimate_noise(image), image=image) == (auto.camera, "noise that best leaves")
 
 
@@ -125,36 +124,6 @@ def test_texture_where_there_is_hardly_noise_is_not_taken_for_that_of_cameras(si
 def test_what_speaks_for_a_stack_is_one_of_its_planes_with_noise():
     frames = np.stack([np.full((192, 256, 3), 128, np.uint8), noisy().values, noisy().values])
     assert chosen(Image(frames, "TYXC", (0, 255))) == ("best", "white noise")
-
-
-def test_without_a_network_for_cameras_there_is_no_choice(installed):
-    shutil.rmtree(installed / "camera-color")
-    forget()
-    done = run_denoise(noisy("correlated"), load_model("auto"))
-    assert (done.model, done.chosen_for) == ("best", None)
-    assert "chosen_for" not in done.image.metadata.provenance[-1].parameters
-
-
-def test_auto_takes_the_best_family_that_has_a_network_for_the_channels(installed, save_tiny):
-    def taken():
-        forget()
-        auto = load_model("auto")
-        return [auto.for_white(channels).name for channels in (1, 3, 4)]
-
-    for name in ("best-gray", "best-color"):
-        shutil.rmtree(installed / name, ignore_errors=True)
-    assert taken() == ["fast", "fast", "fast"]
-    save_tiny(installed / "best-color", name="best-color", channels=3)
-    assert taken() == ["fast", "best", "fast"]
-    save_tiny(installed / "best-gray", name="best-gray", channels=1)
-    assert taken() == ["best", "best", "best"]
-
-
-def test_a_single_family_leaves_no_choice(installed):
-    for folder in [*installed.glob("best-*"), *installed.glob("camera-*")]:
-        shutil.rmtree(folder)
-    forget()
-    assert load_model("auto").name == "fast"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,7 +143,7 @@ def test_where_sigma_is_told_auto_is_the_network_for_white_noise(installed):
 
 
 def test_gray_images_go_to_the_network_for_white_noise(installed):
-    assert run_denoise(noisy("correlated", gray=True), load_model("auto")).model == "fast"
+    assert run_denoise(noisy("correlated", gray=True), load_model("auto")).model == "best"
     with pytest.raises(ModelError, match="'camera' takes images of 3 channels"):
         run_denoise(noisy("correlated", gray=True), load_model("camera"))
 
@@ -208,11 +177,6 @@ def test_files_say_which_model_was_taken_and_why_and_resume(installed, tmp_path,
     save_tiny(installed / "camera-color", name="camera-color", channels=3, bf16_sigma_min=1.0, blind=True)
     forget()
     with pytest.raises(OptionError, match="another model or other options: networks was"):
-        run(resume=True)
-    for folder in [*installed.glob("best-*"), *installed.glob("camera-*")]:
-        shutil.rmtree(folder)
-    forget()
-    with pytest.raises(OptionError, match="model was auto, now fast"):
         run(resume=True)
 
 
@@ -253,9 +217,9 @@ def test_what_is_denoised_to_be_assessed_is_what_denoise_makes_of_an_image_with_
     np.testing.assert_array_equal(assess(values, model="auto").denoised.values, done.image.values)
 
 
-def test_told_a_level_auto_takes_any_that_its_networks_for_white_noise_take():
+def test_told_a_level_auto_takes_any_that_its_network_for_white_noise_takes():
     auto = load_model("auto")
-    assert auto.capabilities.sigma_max == auto.named("best").capabilities.sigma_max > auto.camera.capabilities.sigma_max
+    assert auto.capabilities.sigma_max == auto.white.capabilities.sigma_max > auto.camera.capabilities.sigma_max
 
 
 def test_a_benchmark_of_auto_scores_the_network_for_each_image(installed, tmp_path):
@@ -302,5 +266,5 @@ def test_more_strength_than_a_network_that_judges_by_itself_can_use_is_said(capl
 
 
 def test_auto_is_no_network_to_export(installed, tmp_path):
-    with pytest.raises(ModelError, match="chooses among best, fast, camera; name one network"):
+    with pytest.raises(ModelError, match="chooses among best, camera; name one network"):
         export("auto", tmp_path / "a.onnx")

@@ -93,7 +93,7 @@ def _denoise(found: Mapping[str, Any], arguments: Sequence[str]) -> Iterator[Adv
         return
     text = f"They hold {size(found['bytes'])} and {number(found['megapixels'])} megapixels"
     if found["minutes"] is not None:
-        text += f", which take {_minutes(found['minutes'])} with the network fast on this machine"
+        text += f", which take {_minutes(found['minutes'])} on this machine"
     text += "."
     if found["gain_db"] is not None:
         low, high = found["gain_db_range"]
@@ -126,15 +126,17 @@ def _leave(images: int, query: Callable[[str], str]) -> Iterator[Advice]:
 
 
 def _models(reduced: Reduced, cohorts: Sequence[Cohort], query: Callable[[str], str]) -> Iterator[Advice]:
-    """Yield what to do about noise that the shipped networks were not made for."""
+    """Yield what to do about noise that networks for white noise were not made for."""
     wanting = [one for one in cohorts if not one.white and one.images >= _ENOUGH and not _clean(one)]
     for one in wanting[:_COHORTS]:
         lag = max(one.correlation, key=abs)
         heading = f"Train a model for cohort {one.id}: {count(one.images)}"
         text = (
             f"Its noise is alike in neighbouring pixels (correlation {lag:+.2f}), as after demosaicking, scaling or "
-            "compression. Networks made for white noise, such as fast, leave part of it. "
+            "compression. Networks made for white noise leave part of it. "
         )
+        if one.channels == 3:
+            text += "limpid denoise takes camera for it where that removes more: look at its results first. "
         if reduced.jpeg_shares.get(one.id, 0.0) > 0.5:
             text += (
                 "Most are JPEG files, which a network can't learn from alone: train with clean images or second "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 from limpid.core.errors import OptionError
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network, Precision
+from limpid.models.architectures.ensemble import Ensemble
 from limpid.models.checkpoint import load_network
 from limpid.models.layout import channels_last, layout_of
 from limpid.models.store import StoredModel
@@ -111,15 +114,14 @@ class TorchRuntime:
 
 def _spare_pixels(network: nn.Module, device: torch.device) -> None:
     """Let the first convolution multiply in fp32: what bf16 would round there are the pixels themselves."""
-    first = next(
-        (module for module in network.modules() if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)), None
-    )
-    if first is None:
-        return
-    plain = first.forward
+    members: Iterable[nn.Module] = network.members if isinstance(network, Ensemble) else [network]
+    for member in members:
+        kinds = nn.Conv1d | nn.Conv2d | nn.Conv3d
+        first = next((module for module in member.modules() if isinstance(module, kinds)), None)
+        if first is not None:
+            first.forward = partial(_in_fp32, first.forward, device)  # type: ignore[method-assign]
 
-    def forward(values: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(device.type, enabled=False):
-            return plain(values.float())
 
-    first.forward = forward  # type: ignore[method-assign, assignment]
+def _in_fp32(layer: Callable[[torch.Tensor], torch.Tensor], device: torch.device, values: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(device.type, enabled=False):
+        return layer(values.float())

@@ -227,7 +227,7 @@ def test_a_card_with_a_size_that_the_network_does_not_take_is_refused_when_it_is
 
 def test_a_card_of_stacks_can_not_ask_for_a_second_look_at_parts(write):
     card = {"output": "image", "halo_planes": 1, "halo_px": 8, "size_multiple": 4, "level_again": True}
-    with pytest.raises(ModelError, match="level_again looks at parts of single planes.*leave one of them out"):
+    with pytest.raises(ModelError, match=r"level_again looks at parts of single planes.*leave one of them out"):
         limpid.load_model(write([CONV], {"x": FREE}, initializers=[BLUR], card=card))
 
 
