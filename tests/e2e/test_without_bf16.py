@@ -40,9 +40,9 @@ def test_denoise_runs_in_fp32_and_says_so(noisy, without_bf16, tmp_path, caplog)
     result = CliRunner().invoke(app, ["denoise", str(noisy), "-o", str(tmp_path / "clean.png"), "--sigma", "20", "-v"])
     assert result.exit_code == 0, result.output
     said = " ".join(caplog.messages)
-    assert "fast-gray runs in fp32 on" in said
+    assert "best-gray runs in fp32 on" in said
     assert "which has no int8 and no bf16" in said
-    exact = limpid.denoise(noisy, sigma=20, model=limpid.load_model("fast", precision="fp32"))
+    exact = limpid.denoise(noisy, sigma=20, model=limpid.load_model("best", precision="fp32"))
     assert np.array_equal(limpid.read_image(tmp_path / "clean.png").values, exact.values)
 
 
