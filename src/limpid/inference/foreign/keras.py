@@ -54,8 +54,9 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
     channels, side = _image(model, path)
     network = _network(keras, model, place=place, side=side)
     try:
+        if side is not None:
+            check_size(network, channels=channels, side=side)
         multiple = side or found_multiple(network, channels=channels)
-        check_size(network, channels=channels, side=multiple)
     except ModelError as error:
         raise ModelError(f"{path} is no denoiser: {error}", source=str(path)) from error
     halo = 0 if side else found_halo(network, channels=channels, multiple=multiple, key=f"keras {digest}")

@@ -14,7 +14,7 @@ from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
 from limpid.inference.foreign.card import OnnxCard
 from limpid.inference.foreign.denoiser import ForeignDenoiser, Sizes, chosen_runtime, file_digest
-from limpid.inference.foreign.reach import check_size, found_halo, found_multiple
+from limpid.inference.foreign.reach import check_size, found_halo, found_multiple, odd_multiple
 from limpid.inference.foreign.squares import in_squares
 from limpid.inference.runtimes import Network, Precision
 from limpid.inference.runtimes.openvino import Graph, OpenVINORuntime, Port
@@ -65,9 +65,10 @@ def load(path: Path, *, runtime: str, device: str, precision: str, threads: int 
         for p in {arithmetic, "fp32"}
     }
     try:
-        multiple = plan.side or card.size_multiple or found_multiple(networks["fp32"], channels=plan.channels)
-        if card.halo_planes is None:
-            check_size(networks["fp32"], channels=plan.channels, side=multiple)
+        told = plan.side or card.size_multiple
+        if told is not None and card.halo_planes is None:
+            check_size(networks["fp32"], channels=plan.channels, side=plan.side or odd_multiple(told))
+        multiple = told or found_multiple(networks["fp32"], channels=plan.channels)
     except ModelError as error:
         raise ModelError(f"{path} is no denoiser: {error}", source=str(path)) from error
     grid = math.lcm(multiple, card.align_px or 1)

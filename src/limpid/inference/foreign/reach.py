@@ -15,7 +15,7 @@ from limpid.inference.precision import made_picture
 from limpid.inference.remembered import remembered
 from limpid.inference.runtimes import Network
 
-__all__ = ["check_size", "found_halo", "found_multiple"]
+__all__ = ["check_size", "found_halo", "found_multiple", "odd_multiple"]
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +67,9 @@ def found_halo(network: Network, *, channels: int, multiple: int, key: str) -> i
     )
 
 
+#: About the side of the squares that sizes are tried with: padding by reflection needs more than a few pixels.
+_TRIED_PX: Final = 64
+
 #: As runtimes raise at sizes that don't fit.
 _MISFITS: Final = (ModelError, RuntimeError, ValueError, TypeError)
 
@@ -88,6 +91,11 @@ def check_size(network: Network, *, channels: int, side: int) -> None:
         raise ModelError(f"it returns an array of shape {got} for an image of {plane.shape} (channels second)")
 
 
+def odd_multiple(multiple: int) -> int:
+    """Return an odd multiple: the side of a square that a network with such sizes takes, and none with twice these."""
+    return (_TRIED_PX // multiple | 1) * multiple
+
+
 def found_multiple(network: Network, *, channels: int) -> int:
     """Return the smallest power of two whose odd multiples the network takes and returns as sizes.
 
@@ -98,7 +106,7 @@ def found_multiple(network: Network, *, channels: int) -> int:
     """
     problem: Exception | None = None
     for multiple in (1 << n for n in range(_HALVINGS + 1)):
-        side = (64 // multiple + 1) * multiple  # no multiple of the next power
+        side = odd_multiple(multiple)  # no multiple of the next power
         plane = np.zeros((1, channels, side, side), np.float32)
         try:
             if network(plane, plane).shape == plane.shape:

@@ -213,16 +213,26 @@ def test_a_network_of_one_size_that_returns_no_image_is_refused_when_it_is_loade
 
 
 def test_a_card_with_a_size_that_the_network_does_not_take_is_refused_when_it_is_loaded(write):
-    halves = [
+    nodes = [
         helper.make_node("MaxPool", ["x"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("DepthToSpace", ["wide"], ["large"], blocksize=2),
         helper.make_node("Concat", ["small"] * 4, ["wide"], axis=1),
+        helper.make_node("DepthToSpace", ["wide"], ["large"], blocksize=2),
         node("Add", "large", "x", "y"),
     ]
-    nodes = [halves[0], halves[2], halves[1], halves[3]]
     limpid.load_model(write(nodes, {"x": FREE}, card={"output": "image", "size_multiple": 2, "halo_px": 8}))
-    with pytest.raises(ModelError, match="takes no image of 3 x 3 pixels"):
+    with pytest.raises(ModelError, match="takes no image of 63 x 63 pixels"):
         limpid.load_model(write(nodes, {"x": FREE}, card={"output": "image", "size_multiple": 3, "halo_px": 8}))
+
+
+@pytest.mark.parametrize("told", [{}, {"size_multiple": 1, "halo_px": 2}])
+def test_a_network_that_mirrors_its_margins_is_tried_on_more_than_a_pixel(write, told):
+    margins = numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64), "margins")
+    nodes = [
+        helper.make_node("Pad", ["x", "margins"], ["wide"], mode="reflect"),
+        helper.make_node("Conv", ["wide", "kernel"], ["y"]),
+    ]
+    path = write(nodes, {"x": FREE}, initializers=[margins, BLUR], card={"output": "image", **told})
+    assert limpid.load_model(path).capabilities.align_px == 1
 
 
 def test_a_card_of_stacks_can_not_ask_for_a_second_look_at_parts(write):
