@@ -10,12 +10,12 @@ import numpy as np
 from limpid.core.image import FloatArray
 from limpid.inference.runtimes import Network
 
-__all__ = ["TOLERANCE", "measure_sigma_min", "with_noise"]
+__all__ = ["TOLERANCE", "levels_up_to", "measure_sigma_min", "with_noise"]
 
 #: Largest root-mean-square difference to fp32, as a share of the noise level.
 TOLERANCE: Final = 0.02
 
-_LEVELS: Final = (55.0, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
+_LEVELS: Final = (55, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 
 
 def measure_sigma_min(
@@ -43,8 +43,7 @@ def measure_sigma_min(
         1 where it is harmless at no level up to `sigma_max` and 55 of 255.
     """
     smallest = 255.0
-    most = round(255 * sigma_max, 2)
-    for sigma in [sigma for sigma in _LEVELS if sigma <= most] or [most]:
+    for sigma in levels_up_to(sigma_max, _LEVELS):
         squares = []
         for index, picture in enumerate(pictures):
             noisy, level = with_noise(picture, sigma / 255, seed=index, clipped=clipped)
@@ -53,6 +52,12 @@ def measure_sigma_min(
             break
         smallest = sigma
     return smallest / 255
+
+
+def levels_up_to(sigma_max: float, levels: Sequence[float]) -> list[float]:
+    """Return those of `levels`, of 255, up to `sigma_max`, a share of the range, or that one where none is."""
+    most = round(255 * sigma_max, 2)
+    return [level for level in levels if level <= most] or [most]
 
 
 def with_noise(picture: FloatArray, sigma: float, *, seed: int, clipped: bool = False) -> tuple[FloatArray, FloatArray]:

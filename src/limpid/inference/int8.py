@@ -11,7 +11,7 @@ import numpy as np
 
 from limpid.core.image import FloatArray
 from limpid.core.tiling import round_up
-from limpid.inference.harmless import measure_sigma_min, with_noise
+from limpid.inference.harmless import levels_up_to, measure_sigma_min, with_noise
 from limpid.inference.runtimes import Network
 from limpid.inference.runtimes.openvino import OpenVINORuntime
 from limpid.models.cards import ModelCard
@@ -167,16 +167,14 @@ def _ranges(runtime: OpenVINORuntime, model: StoredModel, pieces: Sequence[Float
     largest: dict[str, FloatArray] = {}
     for index, piece in enumerate(pieces):
         for share in _SHARES:
-            for name, here in observe(
-                *with_noise(piece, share * model.card.sigma_max, seed=index, clipped=True)
-            ).items():
+            noisy, level = with_noise(piece, share * model.card.sigma_max, seed=index, clipped=True)
+            for name, here in observe(noisy, level).items():
                 largest[name] = np.maximum(largest.get(name, 0), here)
     return {name: tuple(float(f"{_MARGIN * value:.3g}") for value in found) for name, found in largest.items()}
 
 
 def _trials(exact: Network, card: ModelCard, pieces: Sequence[FloatArray]) -> Iterator[_Trial]:
-    most = round(255 * card.sigma_max, 2)
-    for level in [level for level in _LEVELS if level <= most] or [most]:
+    for level in levels_up_to(card.sigma_max, _LEVELS):
         for index, clean in enumerate(pieces):
             noisy, told = with_noise(clean, level / 255, seed=1000 + index, clipped=True)
             yield _Trial(level, clean, noisy, told, exact(noisy, told))
